@@ -1,0 +1,112 @@
+"""The possible evaluations of one flag, built once so that deciding allocates nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .model import ErrorCode, Evaluation, Flag, Reason, Rule
+
+__all__ = ["Answers", "fit", "not_found", "rule_name"]
+
+
+def rule_name(rule: Rule, place: int) -> str:
+    """What a rule is called in evaluations and explanations: its name, or its place in the list counted from 1."""
+    return rule.name or f"rule {place + 1}"
+
+
+class Answers:
+    """Builds :class:`Evaluation` objects for one flag; equal questions get the same object."""
+
+    __slots__ = ("_built", "flag")
+
+    def __init__(self, flag: Flag) -> None:
+        self.flag = flag
+        self._built: dict[tuple[Any, ...], Evaluation] = {}
+
+    def serve(
+        self,
+        variant: str | None,
+        reason: Reason,
+        rule: str | None = None,
+        code: ErrorCode | None = None,
+        message: str | None = None,
+    ) -> Evaluation:
+        """The evaluation that serves ``variant``; None leaves the value to the caller."""
+        key = (variant, reason, rule, code, message)
+        answer = self._built.get(key)
+        if answer is None:
+            answer = self._built[key] = self._build(*key)
+        return answer
+
+    def _build(
+        self, variant: str | None, reason: Reason, rule: str | None, code: ErrorCode | None, message: str | None
+    ) -> Evaluation:
+        flag = self.flag
+        if variant is not None and variant not in flag.variants:
+            code, reason = ErrorCode.GENERAL, Reason.ERROR
+            message, variant = f"flag {flag.key!r} has no variant {variant!r}", flag.off
+        value = None if variant is None else flag.variants[variant]
+        return Evaluation(
+            flag_key=flag.key,
+            value=value,
+            variant=flag.labels.get(variant, variant) if variant is not None else None,
+            reason=reason,
+            rule=rule,
+            is_enabled=variant is not None and variant != flag.off and value is not False,
+            flag_metadata=flag.metadata,
+            error_code=code,
+            error_message=message,
+        )
+
+    def killed(self) -> Evaluation:
+        """What a killed flag serves."""
+        return self.serve(self.flag.off, Reason.DISABLED)
+
+    def unmet(self, requirement: str) -> Evaluation:
+        """What a flag serves whose prerequisite is not met."""
+        return self.serve(self.flag.off, Reason.DISABLED, f"requires:{requirement}")
+
+    def default(self) -> Evaluation:
+        """What is served when no rule matches."""
+        return self.serve(self.flag.default, Reason.DEFAULT if self.flag.rules else Reason.STATIC)
+
+    def keyless(self, rule: str | None) -> Evaluation:
+        """What a partial rollout or a split serves to a subject that has no key to hash."""
+        by = self.flag.sticky_by
+        wanted = f"attribute {by!r}, which flag {self.flag.key!r} is sticky by," if by else "a targeting key"
+        message = f"{wanted} is needed to place the subject and the context has none that can be hashed"
+        return self.serve(self.flag.default, Reason.DEFAULT, rule, ErrorCode.TARGETING_KEY_MISSING, message)
+
+    def failed(self, code: ErrorCode, message: str) -> Evaluation:
+        """What a flag serves that could not be decided."""
+        return self.serve(self.flag.off, Reason.ERROR, None, code, message)
+
+
+def not_found(key: object) -> Evaluation:
+    """The evaluation of a flag that nobody defined."""
+    name = key if isinstance(key, str) else repr(key)[:100]
+    return Evaluation(
+        flag_key=name, error_code=ErrorCode.FLAG_NOT_FOUND, error_message=f"there is no flag {name[:100]!r}"
+    )
+
+
+def fit(value: Any, default: Any) -> tuple[bool, Any]:
+    """Whether ``value`` has the JSON type of ``default``, and the value to hand out: an int widens to float.
+
+    >>> fit(1, 0.5), fit(True, 1), fit("blue", "red")
+    ((True, 1.0), (False, 1), (True, 'blue'))
+    """
+    if isinstance(value, bool) or isinstance(default, bool):
+        fits = isinstance(value, bool) and isinstance(default, bool)
+    elif isinstance(default, float) and isinstance(value, int):
+        return _widen(value, default)
+    else:
+        fits = any(isinstance(value, kind) and isinstance(default, kind) for kind in (str, int, float, dict, list))
+    return fits, value if fits else default
+
+
+def _widen(value: int, default: float) -> tuple[bool, float]:
+    try:
+        return True, float(value)
+    except OverflowError:
+        return False, default

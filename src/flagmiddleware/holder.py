@@ -1,0 +1,256 @@
+"""Keeps the newest good plan of a source.
+
+From bytes to plan: ``source.fetch`` -> Snapshot -> ``load`` (parse) -> Ruleset -> Plan -> one assignment. The holder is
+asked only when a deadline has passed, so a request pays for it at most once every ``refresh`` seconds, and then no more
+than a ``stat``: a big document is read in a one-shot daemon thread. There is no lock: two looks that race read the same
+file twice and assign equal plans. What goes wrong keeps the last good plan.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from enum import Enum
+from threading import Thread
+from time import monotonic, time
+from typing import Final, NamedTuple, Protocol, TypeAlias
+
+import msgspec
+
+from .errors import FlagMiddlewareError, SourceError
+from .model import Ruleset
+from .plan import Plan
+from .sources.base import Snapshot, Source
+
+__all__ = ["Holder", "Load", "State", "Status"]
+
+logger = logging.getLogger("flagmiddleware")
+
+Load: TypeAlias = "Callable[[Snapshot, bool], Ruleset]"
+"""Parses a snapshot; the second argument is whether to refuse the whole for one bad flag."""
+
+_INLINE_BYTES: Final = {"json": 64 * 1024, "yaml": 16 * 1024}  # about 3 ms of parsing each
+_LOADING_LIMIT: Final = 60.0  # seconds after which a reload that never reported back is started anew
+
+
+class State(str, Enum):
+    """What a source is like; STALE means that the answers are the last good ones."""
+
+    NOT_READY = "NOT_READY"
+    READY = "READY"
+    STALE = "STALE"
+    ERROR = "ERROR"
+
+    __str__ = str.__str__
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """How the definitions are doing.
+
+    ``age`` is seconds since the source last confirmed them, ``since`` the time (seconds since 1970) of the last change
+    of ``state``, ``last_error`` what went wrong last (empty when all is well), ``fallbacks`` how many decisions
+    compiled code had to leave to the interpreter, ``reloads`` how many plans were put in place after the first.
+    """
+
+    state: State
+    source: str
+    revision: str = ""
+    flags: int = 0
+    age: float = 0.0
+    since: float = 0.0
+    last_error: str = ""
+    fallbacks: int = 0
+    reloads: int = 0
+
+
+class _Loading(NamedTuple):
+    pid: int
+    started: float
+
+
+class Refresher(Protocol):
+    """What drives a threaded source; the holder only makes sure that it lives."""
+
+    def supervise(self) -> None: ...
+
+
+def _is_big(snapshot: Snapshot) -> bool:
+    data = snapshot.data
+    if isinstance(data, Ruleset):
+        return False
+    documents = data if isinstance(data, Mapping) else {snapshot.name: data}
+    json = all(name.endswith((".json", ".toml")) or text[:1] == b"{" for name, text in documents.items())
+    return sum(map(len, documents.values())) > _INLINE_BYTES["json" if json else "yaml"]
+
+
+class Holder:
+    """Holds the current :class:`Plan` of one source; ``deadline`` is when (monotonic seconds) to call :meth:`look`."""
+
+    def __init__(self, source: Source, load: Load, *, refresh: float, announce: Callable[[Plan | None], None]) -> None:
+        self.source = source
+        self.refresh = refresh
+        self.deadline = 0.0
+        self.plan = Plan(Ruleset(flags={}), time())
+        self.snapshot: Snapshot | None = None
+        self.state = State.NOT_READY
+        self.since = time()
+        self.confirmed = monotonic()
+        self.last_error = ""
+        self.reloads = 0
+        self.refresher: Refresher | None = None
+        self._load = load
+        self._announce = announce
+        self._loading: _Loading | None = None
+
+    # -- starting -------------------------------------------------------------------------------------------------
+
+    def start(self, *, strict: bool) -> None:
+        """Load for the first time; raises RulesetError or SourceError where ``strict``, else serves what it can."""
+        try:
+            snapshot = self.source.fetch(None)
+            if snapshot is not None:
+                self._put(snapshot, self._load(snapshot, strict))
+        except FlagMiddlewareError as error:
+            if strict:
+                raise
+            self._failed(error)
+        self._rearm()
+
+    # -- looking --------------------------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """The expired branch of the deadline: notice changes, cross boundaries of the clock."""
+        self.deadline = monotonic() + self.refresh  # first, so that others do not follow into this branch
+        if self.refresher is not None:
+            self.refresher.supervise()
+        elif self.source.changed(self.snapshot):
+            self._reload()
+        else:
+            self._confirmed()
+        self.follow_clock()
+        self._rearm()
+
+    def now(self) -> None:
+        """Fetch and load at once, in this thread; errors are kept in the status."""
+        self._attempt(inline=True)
+        self.follow_clock()
+        self._rearm()
+
+    def _rearm(self) -> None:
+        wait = self.refresh
+        if self.plan.next_change is not None:
+            wait = min(wait, max(0.0, self.plan.next_change - time()))
+        self.deadline = monotonic() + wait
+
+    def _reload(self) -> None:
+        if self._is_loading():
+            return
+        if self.snapshot is not None and _is_big(self.snapshot):
+            return self._in_thread()
+        self._attempt(inline=False)
+
+    def _is_loading(self) -> bool:
+        # After a fork the thread is gone and its record is not: the process id tells.
+        loading = self._loading
+        return loading is not None and loading.pid == os.getpid() and monotonic() - loading.started < _LOADING_LIMIT
+
+    def _in_thread(self) -> None:
+        self._loading = _Loading(os.getpid(), monotonic())
+        Thread(target=self._attempt_and_release, name="flagmiddleware-reload", daemon=True).start()
+
+    def _attempt_and_release(self) -> None:
+        try:
+            self._attempt(inline=True)
+        finally:
+            self._loading = None
+
+    def _attempt(self, *, inline: bool) -> None:
+        try:
+            snapshot = self.source.fetch(self.snapshot)
+            if snapshot is None:
+                return self._confirmed()
+            if not inline and _is_big(snapshot):
+                return self._in_thread()
+            self.accept(snapshot)
+        except FlagMiddlewareError as error:
+            self._failed(error)
+        except Exception as error:  # a source or format of somebody else's must not take a request down
+            self._failed(SourceError(f"{self.source.name}: {type(error).__name__}: {error}"))
+
+    # -- accepting ------------------------------------------------------------------------------------------------
+
+    def accept(self, snapshot: Snapshot) -> None:
+        """Put a snapshot's definitions in force; raises RulesetError, and changes nothing, where they are bad."""
+        known = self.snapshot
+        if known is not None and known.data == snapshot.data and self.state is not State.STALE:
+            self.snapshot = snapshot
+            return self._confirmed()
+        ruleset = self._load(snapshot, known is not None)
+        if not snapshot.settled and self._looks_cut(ruleset, snapshot):
+            return None
+        self._put(snapshot, ruleset)
+        return None
+
+    def _looks_cut(self, ruleset: Ruleset, snapshot: Snapshot) -> bool:
+        """Whether a file that was written just now may be half of what it is going to be."""
+        data = snapshot.data
+        gone = self.plan.ruleset.flags.keys() - ruleset.flags.keys()
+        return bool(gone) or (isinstance(data, bytes) and not data.endswith(b"\n") and data[-1:] not in b"}")
+
+    def _put(self, snapshot: Snapshot, ruleset: Ruleset) -> None:
+        previous = self.plan
+        plan = Plan(ruleset, time(), previous, interval=self.refresh)
+        self.snapshot = snapshot
+        self.plan = plan
+        self.reloads += self.state is not State.NOT_READY
+        self._confirmed()
+        self._announce(previous)
+
+    def follow_clock(self) -> None:
+        """Make the plan of now where a schedule or ramp has crossed a boundary, or the clock was set back."""
+        plan, now = self.plan, time()
+        if (plan.next_change is not None and now >= plan.next_change) or (plan.timed and now < plan.instant):
+            self.plan = Plan(plan.ruleset, now, plan, interval=self.refresh)
+            self._announce(None)
+
+    # -- states ---------------------------------------------------------------------------------------------------
+
+    def _confirmed(self) -> None:
+        self.confirmed = monotonic()
+        if self.state is not State.READY:
+            if self.state is not State.NOT_READY:
+                logger.info("flags from %s are up to date again", self.source.name)
+            self._enter(State.READY, "")
+
+    def _failed(self, error: FlagMiddlewareError) -> None:
+        message = str(error)
+        state = State.ERROR if self.snapshot is None else State.STALE
+        if state is self.state and message == self.last_error:
+            return
+        kept = "there are no flags to serve" if self.snapshot is None else "the last good flags stay in force"
+        logger.error("flags from %s could not be loaded, %s:\n%s", self.source.name, kept, message)
+        self._enter(state, message)
+
+    def _enter(self, state: State, message: str) -> None:
+        changed = state is not self.state
+        self.last_error = message
+        if changed:
+            first = self.state is State.NOT_READY
+            self.state, self.since = state, time()
+            if not first:
+                self._announce(None)
+
+    def status(self) -> Status:
+        """How the definitions are doing."""
+        return Status(
+            state=self.state,
+            source=self.source.name,
+            revision="" if self.snapshot is None else self.snapshot.revision,
+            flags=len(self.plan.table),
+            age=monotonic() - self.confirmed,
+            since=self.since,
+            last_error=self.last_error,
+            fallbacks=self.plan.fallbacks,
+            reloads=self.reloads,
+        )
