@@ -1,0 +1,345 @@
+"""The front door: what is_enabled, value and evaluate answer, and when the source is looked at."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flagmiddleware import Context, ErrorCode, Flags, Reason, RulesetError, SourceError
+from flagmiddleware.context import LazyContext
+from flagmiddleware.errors import ContextNotReadyError
+from flagmiddleware.model import Compute, Fault, Flag, Predicate, Rule, Ruleset, Serve
+from flagmiddleware.sources import MemorySource
+
+DOCUMENT: dict[str, Any] = {
+    "version": 1,
+    "flags": {
+        "always": {"rules": [{"serve": True}]},
+        "plain": {},
+        "killed": {"enabled": False, "rules": [{"serve": True}]},
+        "quarter": {"rules": [{"name": "some", "rollout": "25%"}]},
+        "none": {"rules": [{"rollout": 0}]},
+        "everyone": {"rules": [{"rollout": "100%"}]},
+        "button": {
+            "variants": {"blue": "#00f", "green": "#0f0"},
+            "off": "blue",
+            "rules": [{"if": {"plan": "pro"}, "serve": "green"}],
+        },
+        "limit": {"variants": {"low": 10, "high": 20}, "off": "low", "metadata": {"team": "growth"}},
+        "needs-always": {"requires": {"always": True}, "rules": [{"serve": True}]},
+        "needs-killed": {"requires": {"killed": True}, "rules": [{"serve": True}]},
+        "needs-killed-off": {"requires": {"killed": False}, "rules": [{"serve": True}]},
+        "needs-green": {"requires": {"button": ["green"]}, "rules": [{"serve": True}]},
+    },
+}
+
+
+@pytest.fixture
+def flags() -> Flags:
+    return Flags(DOCUMENT)
+
+
+@pytest.mark.parametrize(
+    ("key", "variant", "reason", "rule"),
+    [
+        ("always", "on", Reason.TARGETING_MATCH, "rule 1"),
+        ("plain", "off", Reason.STATIC, None),
+        ("killed", "off", Reason.DISABLED, None),
+        ("quarter", "off", Reason.SPLIT, "some"),
+        ("none", "off", Reason.SPLIT, "rule 1"),
+        ("everyone", "on", Reason.SPLIT, "rule 1"),
+        ("button", "blue", Reason.DEFAULT, None),
+        ("limit", "low", Reason.STATIC, None),
+        ("needs-always", "on", Reason.TARGETING_MATCH, "rule 1"),
+        ("needs-killed", "off", Reason.DISABLED, "requires:killed"),
+        ("needs-killed-off", "on", Reason.TARGETING_MATCH, "rule 1"),
+        ("needs-green", "off", Reason.DISABLED, "requires:button"),
+    ],
+)
+def test_reasons(flags: Flags, key: str, variant: str, reason: Reason, rule: str | None) -> None:
+    """Each way to decide has its own reason and names its rule."""
+    found = flags.evaluate(key, Context("user-1" if key != "quarter" else "user-42"))
+    assert (found.variant, found.reason, found.rule, found.error_code) == (variant, reason, rule, None)
+
+
+def test_an_unknown_flag_gives_the_callers_default(flags: Flags) -> None:
+    """FLAG_NOT_FOUND, never an exception."""
+    assert flags.value("gone", default="x") == "x"
+    assert not flags.is_enabled("gone")
+    assert flags.evaluate("gone").error_code is ErrorCode.FLAG_NOT_FOUND
+    for odd in (None, 7, [], "\ud800"):
+        assert flags.evaluate(odd).error_code is ErrorCode.FLAG_NOT_FOUND  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("key", "default", "expected"),
+    [
+        ("button", "x", "#00f"),
+        ("button", 1, 1),
+        ("limit", 0, 10),
+        ("limit", 0.5, 10.0),
+        ("limit", True, True),
+        ("limit", "x", "x"),
+        ("always", 1, 1),
+        ("always", False, True),
+    ],
+)
+def test_value_has_the_type_of_the_default(flags: Flags, key: str, default: object, expected: object) -> None:
+    """Another JSON type gives the default; an int widens to float; a bool is never a number."""
+    found = flags.value(key, Context("user-1"), default)
+    assert found == expected
+    assert type(found) is type(expected)
+
+
+def test_object_values_are_shared_and_cannot_be_changed() -> None:
+    """One request cannot change what the next one gets; a copy is an ordinary dict."""
+    from copy import deepcopy
+
+    flags = Flags({"version": 1, "flags": {"layout": {"variants": {"a": {"columns": [1]}}, "off": "a"}}})
+    layout = flags.value("layout")
+    with pytest.raises(TypeError, match="copy it first"):
+        layout["columns"].append(2)
+    with pytest.raises(TypeError):
+        layout["x"] = 1
+    mine = deepcopy(layout)
+    mine["columns"].append(2)
+    assert flags.value("layout") == {"columns": [1]}
+
+
+def test_a_rollout_without_a_key_gives_the_default_and_says_so(flags: Flags) -> None:
+    """Never a dice: reason DEFAULT, code TARGETING_KEY_MISSING."""
+    for key in (None, "", True, 1.5):
+        found = flags.evaluate("quarter", Context(key))
+        assert (found.variant, found.reason) == ("off", Reason.DEFAULT)
+        assert found.error_code is ErrorCode.TARGETING_KEY_MISSING
+    assert flags.is_enabled("everyone")
+
+
+def test_odd_contexts_are_answered_too(flags: Flags) -> None:
+    """A mapping is taken for a context's attributes, anything else for nobody."""
+    assert flags.value("button", {"plan": "pro"}) == "#0f0"  # type: ignore[arg-type]
+    assert flags.value("button", "user-1") == "#00f"  # type: ignore[arg-type]
+    assert flags.value("button", None) == "#00f"
+
+
+def test_metadata_comes_with_the_evaluation(flags: Flags) -> None:
+    """The flag's free metadata, as OpenFeature's flag metadata."""
+    assert flags.evaluate("limit").flag_metadata == {"team": "growth"}
+
+
+def test_a_bad_definition_raises_at_start_when_strict() -> None:
+    """All problems at once; lenient, the good flags work and the bad one answers PARSE_ERROR."""
+    document = {"version": 1, "flags": {"good": {"default": True}, "bad": {"rules": [{"rollout": 101}], "colour": 1}}}
+    with pytest.raises(RulesetError) as caught:
+        Flags(document)
+    assert len(caught.value.problems) == 2
+    flags = Flags(document, strict=False)
+    assert flags.is_enabled("good")
+    assert flags.evaluate("bad").error_code is ErrorCode.PARSE_ERROR
+    assert not flags.is_enabled("bad")
+
+
+def test_a_missing_file_raises_at_start_when_strict(tmp_path: Path) -> None:
+    """Lenient, the site starts without flags, and gets them when the file appears."""
+    path = tmp_path / "flags.json"
+    with pytest.raises(SourceError, match=r"flags\.json"):
+        Flags(path)
+    flags = Flags(path, strict=False, refresh=0)
+    assert flags.status.state == "ERROR"
+    path.write_text('{"version": 1, "flags": {"beta": {"default": true}}}\n')
+    assert flags.is_enabled("beta")
+    assert flags.status.state == "READY"
+
+
+def test_the_source_is_left_alone_until_the_deadline() -> None:
+    """Reads between two looks touch no source at all."""
+    looks: list[int] = []
+
+    class Counting(MemorySource):
+        def changed(self, known: Any) -> bool:
+            looks.append(1)
+            return super().changed(known)
+
+    flags = Flags(Counting(b'{"version": 1, "flags": {"beta": {}}}'), refresh=3600)
+    looks.clear()
+    for _ in range(100):
+        flags.is_enabled("beta")
+    assert looks == []
+    flags.refresh()
+    eager = Flags(Counting(b'{"version": 1, "flags": {"beta": {}}}'), refresh=0)
+    looks.clear()
+    eager.is_enabled("beta")
+    assert looks == [1]
+
+
+def test_environments_are_chosen_at_construction() -> None:
+    """The same file, another environment."""
+    document = {
+        "version": 1,
+        "flags": {"beta": {"environments": {"staging": {"rules": [{"serve": True}]}}}},
+    }
+    assert not Flags(document).is_enabled("beta")
+    assert Flags(document, environment="staging").is_enabled("beta")
+
+
+def test_subscribers_hear_what_changed_and_cannot_break_it(caplog: pytest.LogCaptureFixture) -> None:
+    """A callback gets old and new rulesets and the keys that differ; one that fails is logged and no more."""
+    source = MemorySource(b'{"version": 1, "flags": {"a": {}, "b": {}, "n": {"variants": {"x": 1}, "off": "x"}}}')
+    flags = Flags(source, refresh=0)
+    heard: list[tuple[str, ...]] = []
+
+    def fail(change: object) -> None:
+        raise RuntimeError("subscriber")
+
+    flags.subscribe(fail)
+    stop = flags.subscribe(lambda change: heard.append(change.changed))
+    source.put(b'{"version": 1, "flags": {"a": {"default": true}, "n": {"variants": {"x": 1.0}, "off": "x"}}}')
+    assert flags.is_enabled("a")
+    assert [set(keys) for keys in heard] == [{"a", "b", "n"}]
+    assert "subscriber" in caplog.text
+    stop()
+    stop()
+    source.put(b'{"version": 1, "flags": {}}')
+    flags.refresh()
+    assert len(heard) == 1
+
+
+def test_a_reload_keeps_what_did_not_change() -> None:
+    """Functions of equal flags are taken over; a changed flag, or a true that became 1, is compiled anew."""
+
+    def document(second: str) -> bytes:
+        flags = f'"same": {{"rules": [{{"rollout": "25%"}}]}}, "other": {{"variants": {{"v": {second}}}, "off": "v"}}'
+        return f'{{"version": 1, "flags": {{{flags}}}}}'.encode()
+
+    source = MemorySource(document("1"))
+    flags = Flags(source, refresh=0)
+    flags.warm()
+    before = dict(flags.plan.table)
+    source.put(document("1.0"))
+    flags.warm()
+    assert flags.plan.table["same"] is before["same"]
+    assert flags.plan.table["other"] is not before["other"]
+    assert type(flags.value("other")) is float
+
+
+def test_a_broken_compiler_is_survived_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The interpreter decides where the compiler cannot, and the status says how often."""
+    from flagmiddleware.compiler import Compiler
+
+    def fail(self: object, flag: object) -> None:
+        raise RuntimeError("compiler")
+
+    monkeypatch.setattr(Compiler, "compile", fail)
+    flags = Flags(DOCUMENT)
+    assert flags.is_enabled("always")
+    assert flags.status.fallbacks == 1
+
+
+def ruleset(payload: Any = None, condition: Any = None) -> Ruleset:
+    rule = Rule(payload or Serve("on"), condition=condition)
+    return Ruleset(flags={"f": Flag(key="f", salt="f", rules=(rule,))})
+
+
+@pytest.mark.parametrize(
+    ("result", "variant", "reason", "code"),
+    [
+        ("on", "on", Reason.TARGETING_MATCH, None),
+        (None, "off", Reason.DEFAULT, None),
+        ("gone", "off", Reason.ERROR, ErrorCode.GENERAL),
+        (Fault(ErrorCode.PARSE_ERROR, "why"), "off", Reason.ERROR, ErrorCode.PARSE_ERROR),
+    ],
+)
+def test_a_dialects_payload(result: Any, variant: str, reason: Reason, code: ErrorCode | None) -> None:
+    """A variant's name, None for the default, or a fault; compiled and interpreted alike."""
+    flags = Flags(ruleset(Compute(lambda context, here: result)))
+    found = flags.evaluate("f")
+    assert (found.variant, found.reason, found.error_code) == (variant, reason, code)
+    assert flags.explain("f").evaluation == found
+
+
+def test_a_dialects_predicate_that_raises_costs_its_own_flag(caplog: pytest.LogCaptureFixture) -> None:
+    """off, GENERAL, one log line however often it is read."""
+
+    def fail(context: object, here: object) -> bool:
+        raise RuntimeError("predicate")
+
+    flags = Flags(ruleset(condition=Predicate(fail)))
+    for _ in range(3):
+        found = flags.evaluate("f")
+    assert (found.variant, found.reason, found.error_code) == ("off", Reason.ERROR, ErrorCode.GENERAL)
+    assert len(caplog.records) == 1
+
+
+def test_an_attribute_that_must_be_awaited_gives_off(caplog: pytest.LogCaptureFixture) -> None:
+    """INVALID_CONTEXT, one log line that says what to do, and no fallback counted."""
+
+    def not_ready(context: LazyContext) -> str:
+        raise ContextNotReadyError("groups needs I/O: await request.flags.ready() first")
+
+    flags = Flags({"version": 1, "flags": {"beta": {"rules": [{"if": {"groups": "vip"}, "serve": True}]}}})
+    here = flags.bind(LazyContext({"groups": not_ready}))
+    assert here.evaluate("beta").error_code is ErrorCode.INVALID_CONTEXT
+    assert flags.evaluate("beta", LazyContext({"groups": not_ready})).variant == "off"
+    assert "await" in caplog.text
+    assert len(caplog.records) == 1
+    assert flags.status.fallbacks == 0
+
+
+def test_close_keeps_the_answers() -> None:
+    """A closed source is never asked again; its flags go on."""
+    source = MemorySource(b'{"version": 1, "flags": {"beta": {"default": true}}}')
+    flags = Flags(source, refresh=0)
+    flags.close()
+    source.put(b'{"version": 1, "flags": {}}')
+    assert flags.is_enabled("beta")
+
+
+def test_explain_tells_rule_by_rule(caplog: pytest.LogCaptureFixture) -> None:
+    """Which tests were made and on what, the bucket and the threshold, and what came of it."""
+    document = {
+        "version": 1,
+        "segments": {"insiders": {"email": {"ends_with": "@yourcompany.com"}}},
+        "flags": {
+            "new-checkout": {
+                "rules": [
+                    {"name": "insiders", "if": {"segment": "insiders"}, "serve": True},
+                    {"name": "anz", "if": {"country": ["AU", "NZ"]}, "rollout": "25%"},
+                    {"rollout": "1%"},
+                ]
+            }
+        },
+    }
+    explained = Flags(document).explain("new-checkout", Context("user-1", country="AU"))
+    insiders, anz, rest = explained.rules
+    assert (insiders.outcome, insiders.checks[0].segment, insiders.checks[0].found) == ("not matched", "insiders", None)
+    assert (anz.outcome, anz.bucket, anz.threshold, anz.served) == ("served", 512347407, 2**30, "on")
+    assert rest.outcome == "not reached"
+    assert explained.evaluation.rule == "anz"
+    outside = Flags(document).explain("new-checkout", Context("user-42", country="NZ"))
+    assert (outside.rules[1].outcome, outside.rules[1].bucket) == ("outside", 4036548753)
+    assert Flags(document).explain("gone").evaluation.error_code is ErrorCode.FLAG_NOT_FOUND
+    assert caplog.records == []
+
+
+def test_a_url_of_an_unknown_scheme_names_the_known_ones() -> None:
+    """The message says what would work."""
+    from flagmiddleware import ConfigurationError
+
+    with pytest.raises(ConfigurationError, match="file://"):
+        Flags("gopher://example.org/flags")
+
+
+def test_many_unknown_keys_leave_no_trace(caplog: pytest.LogCaptureFixture) -> None:
+    """Keys that nobody defined are neither remembered nor logged one by one."""
+    flags = Flags(DOCUMENT)
+    here = flags.bind(Context("user-1"))
+    with caplog.at_level(logging.DEBUG):
+        for number in range(2000):
+            here.is_enabled(f"unknown-{number}")
+            flags.is_enabled(f"unknown-{number}")
+    assert here.evaluated() == {}
+    assert len(flags.plan.table) == len(DOCUMENT["flags"])
+    assert caplog.records == []
