@@ -25,7 +25,14 @@ class ConfigurationError(FlagMiddlewareError):
 
 
 class SourceError(FlagMiddlewareError):
-    """Definitions could not be fetched or written; the message names the source, never its credentials."""
+    """Definitions could not be fetched or written; the message names the source, never its credentials.
+
+    ``refused`` is true where the store does not let us in (401, 403): trying again soon will not help.
+    """
+
+    def __init__(self, message: str, *, refused: bool = False) -> None:
+        super().__init__(message)
+        self.refused = refused
 
 
 class ConflictError(SourceError):
@@ -54,7 +61,8 @@ class Problem(NamedTuple):
     severity: str = "error"
 
     def __str__(self) -> str:
-        place = self.file + (f":{self.line}" if self.line else "")
+        line = (f":{self.line}" if self.file else f"line {self.line}") if self.line else ""
+        place = self.file + line
         return ": ".join(part for part in (place, self.where, self.message) if part)
 
 

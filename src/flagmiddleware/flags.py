@@ -24,6 +24,7 @@ from .interpreter import Explanation
 from .model import Evaluation, Ruleset
 from .overrides import ACTIVE, Override, counted
 from .plan import Plan, is_same
+from .refresher import Refresher
 from .sources.base import Snapshot, Source
 
 __all__ = ["Change", "Flags"]
@@ -105,6 +106,8 @@ class Flags:
         found, changes = _source(source)
         load = _load(format, environment, options)
         self._holder = Holder(found, load, refresh=refresh if changes else float("inf"), announce=self._announce)
+        if found.threaded:
+            self._holder.refresher = Refresher(self._holder, interval=refresh)
         self._plan = self._holder.plan
         self._table: dict[str, Callable[..., Evaluation]] = {}
         self._deadline = float("inf")
@@ -235,6 +238,8 @@ class Flags:
         """Let go of the source; the flags go on being decided as they are."""
         self._holder.refresh = float("inf")
         self._deadline = self._holder.deadline = float("inf")
+        if self._holder.refresher is not None:
+            self._holder.refresher.close()
         self._holder.source.close()
 
     # -- telling others -------------------------------------------------------------------------------------------

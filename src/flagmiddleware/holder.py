@@ -31,6 +31,7 @@ Load: TypeAlias = "Callable[[Snapshot, bool], Ruleset]"
 """Parses a snapshot; the second argument is whether to refuse the whole for one bad flag."""
 
 _INLINE_BYTES: Final = {"json": 64 * 1024, "yaml": 16 * 1024}  # about 3 ms of parsing each
+_START_TIMEOUT: Final = 2.0  # seconds that a start waits for the network, unless the source says otherwise
 _LOADING_LIMIT: Final = 60.0  # seconds after which a reload that never reported back is started anew
 
 
@@ -72,7 +73,17 @@ class _Loading(NamedTuple):
 class Refresher(Protocol):
     """What drives a threaded source; the holder only makes sure that it lives."""
 
-    def supervise(self) -> None: ...
+    def supervise(self) -> None:
+        """Make sure that a thread of this process refreshes the source."""
+        ...
+
+    def reconcile(self) -> None:
+        """Fetch once, in this thread; raises what went wrong."""
+        ...
+
+    def close(self) -> None:
+        """Stop refreshing."""
+        ...
 
 
 def _is_big(snapshot: Snapshot) -> bool:
@@ -106,7 +117,15 @@ class Holder:
     # -- starting -------------------------------------------------------------------------------------------------
 
     def start(self, *, strict: bool) -> None:
-        """Load for the first time; raises RulesetError or SourceError where ``strict``, else serves what it can."""
+        """Load for the first time; raises RulesetError or SourceError where ``strict``, else serves what it can.
+
+        A source that needs the network never raises here and is waited for no longer than its ``start_timeout``.
+        """
+        if self.refresher is not None:
+            first = Thread(target=self._first, args=(self.refresher,), name="flagmiddleware-start", daemon=True)
+            first.start()
+            first.join(getattr(self.source, "start_timeout", _START_TIMEOUT))
+            return self._rearm()
         try:
             snapshot = self.source.fetch(None)
             if snapshot is not None:
@@ -114,8 +133,17 @@ class Holder:
         except FlagMiddlewareError as error:
             if strict:
                 raise
-            self._failed(error)
+            self.failed(error)
         self._rearm()
+        return None
+
+    def _first(self, refresher: Refresher) -> None:
+        try:
+            refresher.reconcile()
+        except FlagMiddlewareError as error:
+            self.failed(error)
+        except Exception as error:
+            self.failed(SourceError(f"{self.source.name}: {type(error).__name__}: {error}"))
 
     # -- looking --------------------------------------------------------------------------------------------------
 
@@ -127,13 +155,16 @@ class Holder:
         elif self.source.changed(self.snapshot):
             self._reload()
         else:
-            self._confirmed()
+            self.confirm()
         self.follow_clock()
         self._rearm()
 
     def now(self) -> None:
         """Fetch and load at once, in this thread; errors are kept in the status."""
-        self._attempt(inline=True)
+        if self.refresher is not None:
+            self._first(self.refresher)
+        else:
+            self._attempt(inline=True)
         self.follow_clock()
         self._rearm()
 
@@ -169,14 +200,14 @@ class Holder:
         try:
             snapshot = self.source.fetch(self.snapshot)
             if snapshot is None:
-                return self._confirmed()
+                return self.confirm()
             if not inline and _is_big(snapshot):
                 return self._in_thread()
             self.accept(snapshot)
         except FlagMiddlewareError as error:
-            self._failed(error)
+            self.failed(error)
         except Exception as error:  # a source or format of somebody else's must not take a request down
-            self._failed(SourceError(f"{self.source.name}: {type(error).__name__}: {error}"))
+            self.failed(SourceError(f"{self.source.name}: {type(error).__name__}: {error}"))
 
     # -- accepting ------------------------------------------------------------------------------------------------
 
@@ -185,7 +216,7 @@ class Holder:
         known = self.snapshot
         if known is not None and known.data == snapshot.data and self.state is not State.STALE:
             self.snapshot = snapshot
-            return self._confirmed()
+            return self.confirm()
         ruleset = self._load(snapshot, known is not None)
         if not snapshot.settled and self._looks_cut(ruleset, snapshot):
             return None
@@ -204,7 +235,7 @@ class Holder:
         self.snapshot = snapshot
         self.plan = plan
         self.reloads += self.state is not State.NOT_READY
-        self._confirmed()
+        self.confirm()
         self._announce(previous)
 
     def follow_clock(self) -> None:
@@ -216,14 +247,16 @@ class Holder:
 
     # -- states ---------------------------------------------------------------------------------------------------
 
-    def _confirmed(self) -> None:
+    def confirm(self) -> None:
+        """The source says that what is in force is current."""
         self.confirmed = monotonic()
         if self.state is not State.READY:
             if self.state is not State.NOT_READY:
                 logger.info("flags from %s are up to date again", self.source.name)
             self._enter(State.READY, "")
 
-    def _failed(self, error: FlagMiddlewareError) -> None:
+    def failed(self, error: FlagMiddlewareError) -> None:
+        """The source could not be read or believed: keep the last good plan, tell once."""
         message = str(error)
         state = State.ERROR if self.snapshot is None else State.STALE
         if state is self.state and message == self.last_error:

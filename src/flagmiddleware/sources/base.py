@@ -20,7 +20,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     ``revision`` orders what one store wrote, ``epoch`` changes when a store starts over; both may be empty. ``token``
     is the source's own (a file's signature, an ETag) and comes back to it as part of ``known``. ``settled`` is false
-    while the source suspects that the writer has not finished.
+    while the source suspects that the writer has not finished. ``signature`` is what a writer who holds the snapshot
+    key made of it (see :mod:`.signed`); a hash alone proves nothing about who wrote.
     """
 
     data: Data
@@ -29,6 +30,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     revision: str = ""
     epoch: str = ""
     sha256: str = ""
+    signature: str = ""
     token: Any = None
     settled: bool = True
 

@@ -1,0 +1,103 @@
+"""Sources made of sources: a fallback, an overlay, one that cannot be written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import SourceError
+from .base import Snapshot, Source
+
+__all__ = ["fallback", "readonly"]
+
+
+class _Wrapper:
+    """Hands everything on to another source."""
+
+    def __init__(self, inner: Source) -> None:
+        self.inner = inner
+        self.name = inner.name
+        self.threaded = inner.threaded
+        if hasattr(inner, "wait"):
+            self.wait = inner.wait
+        if hasattr(inner, "start_timeout"):
+            self.start_timeout = inner.start_timeout
+
+    def fetch(self, known: Snapshot | None) -> Snapshot | None:
+        return self.inner.fetch(known)
+
+    def changed(self, known: Snapshot | None) -> bool:
+        return self.inner.changed(known)
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+def readonly(source: Source) -> Source:
+    """The same source without the means to write it.
+
+    >>> from flagmiddleware.sources import MemorySource
+    >>> hasattr(readonly(MemorySource(b"{}")), "write")
+    False
+    """
+    return _Wrapper(source)
+
+
+class _Fallback:
+    """The first source; where it has nothing to give, the second."""
+
+    def __init__(self, first: Source, second: Source) -> None:
+        self.name = f"{first.name}, else {second.name}"
+        self.threaded = first.threaded or second.threaded
+        self._sources = (first, second)
+        if hasattr(first, "wait"):
+            self.wait = first.wait
+
+    def fetch(self, known: Snapshot | None) -> Snapshot | None:
+        """What the first source that answers has; raises SourceError, with each one's reason, where none does."""
+        reasons: list[str] = []
+        for place, source in enumerate(self._sources):
+            # A token means something to the source that gave it, and only to that one.
+            mine = known if known is not None and known.token is not None and known.token[0] == place else None
+            unwrapped = _replace(mine, token=mine.token[1]) if mine is not None else None
+            try:
+                found = source.fetch(unwrapped)
+            except SourceError as error:
+                reasons.append(str(error))
+                continue
+            return (
+                None if found is None else _replace(found, token=(place, found.token), epoch=f"{place}:{found.epoch}")
+            )
+        raise SourceError("; ".join(reasons))
+
+    def changed(self, known: Snapshot | None) -> bool:
+        """Always worth a look: which source answers may have changed too."""
+        return True
+
+    def close(self) -> None:
+        """Let go of both."""
+        for source in self._sources:
+            source.close()
+
+
+def _replace(snapshot: Snapshot, **fields: Any) -> Snapshot:
+    from msgspec.structs import replace
+
+    return replace(snapshot, **fields)
+
+
+def fallback(first: Source, second: Source) -> Source:
+    """Serve from ``first``; from ``second`` while ``first`` cannot be read.
+
+    >>> from flagmiddleware.sources import FileSource, MemorySource
+    >>> fallback(FileSource("gone.yaml"), MemorySource(b"{}", name="built in")).fetch(None).name
+    'built in'
+    """
+    return _Fallback(first, second)
+
+
+def documents(data: object, name: str) -> Mapping[str, bytes] | None:
+    """``data`` as documents by name, None where it needs no parsing."""
+    if isinstance(data, bytes):
+        return {name: data}
+    return data if isinstance(data, Mapping) else None
