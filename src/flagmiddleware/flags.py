@@ -24,7 +24,6 @@ from .interpreter import Explanation
 from .model import Evaluation, Ruleset
 from .overrides import ACTIVE, Override, counted
 from .plan import Plan, is_same
-from .refresher import Refresher
 from .sources.base import Snapshot, Source
 
 __all__ = ["Change", "Flags"]
@@ -107,6 +106,8 @@ class Flags:
         load = _load(format, environment, options)
         self._holder = Holder(found, load, refresh=refresh if changes else float("inf"), announce=self._announce)
         if found.threaded:
+            from .refresher import Refresher  # who reads a file does not pay for threads, randomness and hashes
+
             self._holder.refresher = Refresher(self._holder, interval=refresh)
         self._plan = self._holder.plan
         self._table: dict[str, Callable[..., Evaluation]] = {}

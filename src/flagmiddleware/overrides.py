@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 
 from .model import Evaluation, Flag, Reason
 
-__all__ = ["ACTIVE", "Override", "current", "overriding", "serve_override"]
+__all__ = ["ACTIVE", "Override", "current", "layered", "overriding", "serve_override"]
 
 Override: TypeAlias = "bool | str | Callable[[Any], bool | str | None]"
 """true or false, a variant's name, or a function of the context (None: not overridden for this subject)."""
@@ -44,8 +44,15 @@ def counted() -> Iterator[None]:
 @contextmanager
 def overriding(values: Mapping[str, Override]) -> Iterator[None]:
     """Override flags for the block, in this thread of control only; nested blocks add to the outer ones."""
+    with layered({**_layer.get(), **values}):
+        yield
+
+
+@contextmanager
+def layered(layer: Mapping[str, Override]) -> Iterator[None]:
+    """Let ``layer``, which may change meanwhile, be all the overrides of this thread of control for the block."""
     with counted():
-        token = _layer.set({**_layer.get(), **values})
+        token = _layer.set(layer)
         try:
             yield
         finally:

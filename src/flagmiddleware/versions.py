@@ -18,7 +18,7 @@ _IDENTIFIERS = r"[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*"
 _VERSION: Final = re.compile(
     rf"[vV]?{_NUMBER}(?:\.{_NUMBER})?(?:\.{_NUMBER})?(?:-({_IDENTIFIERS}))?(?:\+{_IDENTIFIERS})?", re.ASCII
 )
-_COMPARISON: Final = re.compile(r"(<=|>=|!=|=|<|>|\^|~)?\s*(\S+)")
+_COMPARISON: Final = re.compile(r"\s*(<=|>=|!=|=|<|>|\^|~)?\s*([^\s<>=!^~]+)")
 
 Version: TypeAlias = "tuple[int, int, int, tuple[Any, ...]]"
 Range: TypeAlias = "tuple[tuple[Callable[[Version, Version], bool], Version], ...]"
@@ -66,7 +66,7 @@ def parse_range(text: object) -> Range:
     True
     """
     expected = 'expected comparisons such as ">=2.1.0 <3" (= != < <= > >= ^ ~, separated by spaces)'
-    if not isinstance(text, str) or not text.strip():
+    if not isinstance(text, str) or not text.strip() or _COMPARISON.sub("", text).strip():
         raise ValueError(expected)
     found: list[tuple[Callable[[Version, Version], bool], Version]] = []
     for mark, number in _COMPARISON.findall(text):

@@ -1,0 +1,145 @@
+"""Bytes to a ruleset: which dialect a text is written in, and the module that reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, Final
+
+from ..errors import ConfigurationError, Problem, RulesetError
+from ..model import Ruleset
+from .syntax import SYNTAXES, Document, from_mapping, read
+from .words import nearest
+
+__all__ = ["FORMATS", "parse", "parse_document", "parse_files"]
+
+FORMATS: Final[Mapping[str, str]] = {
+    "native": "flagmiddleware.formats.native",
+    "flagd": "flagmiddleware.formats.flagd",
+    "unleash": "flagmiddleware.formats.unleash",
+    "rocketflag": "flagmiddleware.formats.rocketflag",
+}
+"""Each dialect by name, and the module that reads it: ``parse(data, *, name, environment, strict, options)`` and
+``recognises(document)``. Loaded when it is first needed."""
+
+
+def parse(
+    data: bytes,
+    *,
+    format: str | None = None,
+    name: str = "",
+    environment: str | None = None,
+    strict: bool = True,
+    options: Mapping[str, Any] = {},
+) -> Ruleset:
+    """The ruleset that a text defines.
+
+    ``format`` is a dialect ("native", "flagd", "unleash", "rocketflag"), or "yaml", "json" or "toml" for the native
+    one in that syntax; None recognises it. ``name`` is what problems call the file, and its ending tells the
+    syntax. With ``strict`` off good flags load and bad ones carry their ``error``.
+
+    >>> parse(b'{"version": 1, "flags": {"beta": {"rules": [{"serve": true}]}}}').flags["beta"].rules[0].payload
+    Serve(variant='on')
+    """
+    return parse_files({name: data}, format=format, environment=environment, strict=strict, options=options)
+
+
+def parse_files(
+    files: Mapping[str, bytes],
+    *,
+    format: str | None = None,
+    name: str = "",
+    environment: str | None = None,
+    strict: bool = True,
+    options: Mapping[str, Any] = {},
+) -> Ruleset:
+    """The ruleset that several texts define together, by file name; a key in two of them is refused.
+
+    ``name`` is what a problem calls the folder where it is in none of its files.
+    """
+    from .native import parse_documents, paused_collector
+
+    _check_format(format)
+    if not files:
+        raise RulesetError([Problem("there is no flag file in this folder", file=name)])
+    syntax = format if format in SYNTAXES else None
+    if format is not None and format != "native" and syntax is None:
+        return _parse_dialect(files, format, environment=environment, strict=strict, options=options)
+    with paused_collector():
+        documents = [read(files[name], name=name, syntax=syntax) for name in sorted(files)]
+        found = format or _recognise(documents)
+        if found in ("native", *SYNTAXES):
+            return parse_documents(documents, environment=environment, strict=strict, options=options)
+    return _parse_dialect(files, found, environment=environment, strict=strict, options=options)
+
+
+def parse_document(
+    document: Mapping[str, Any],
+    *,
+    name: str = "",
+    environment: str | None = None,
+    strict: bool = True,
+    options: Mapping[str, Any] = {},
+) -> Ruleset:
+    """The ruleset of a native document that is plain data already.
+
+    >>> list(parse_document({"version": 1, "flags": {"beta": {}}}).flags)
+    ['beta']
+    """
+    from .native import parse_documents
+
+    return parse_documents([from_mapping(document, name)], environment=environment, strict=strict, options=options)
+
+
+def _check_format(format: str | None) -> None:
+    if format is not None and format not in FORMATS and format not in SYNTAXES:
+        known = (*FORMATS, *SYNTAXES)
+        raise ConfigurationError(f"unknown format {format!r}{nearest(format, known)} There are: {', '.join(known)}.")
+
+
+def _recognise(documents: list[Document]) -> str:
+    """The dialect of some documents; the native one where none claims them, so that its messages tell why."""
+    from .native import recognises
+
+    if all(recognises(document.tree) for document in documents):
+        return "native"
+    dialects = [name for name in FORMATS if name != "native"]
+    claims = [name for name in dialects if all(_module(name).recognises(document.tree) for document in documents)]
+    if len(claims) > 1:
+        message = f"this may be written in any of {', '.join(claims)}; say which: format={claims[0]!r}"
+        raise RulesetError([Problem(message, file=documents[0].name if documents else "")])
+    return claims[0] if claims else "native"
+
+
+def _module(dialect: str) -> Any:
+    return import_module(FORMATS[dialect])
+
+
+def _parse_dialect(files: Mapping[str, bytes], dialect: str, **how: Any) -> Ruleset:
+    parse_one = _module(dialect).parse
+    rulesets: dict[str, Ruleset] = {name: parse_one(files[name], name=name, **how) for name in sorted(files)}
+    if len(rulesets) == 1:
+        return next(iter(rulesets.values()))
+    return _join(rulesets)
+
+
+def _join(rulesets: Mapping[str, Ruleset]) -> Ruleset:
+    sources: dict[str, str] = {}
+    problems = []
+    for name, ruleset in rulesets.items():
+        for key in ruleset.flags:
+            if key in sources:
+                message = f'the flag "{key}" is in {sources[key]}, too; keep one of them'
+                problems.append(Problem(message, f"flags.{key}", 0, name, key))
+            sources.setdefault(key, name)
+    if problems:
+        raise RulesetError(problems)
+    first = next(iter(rulesets.values()))
+    return Ruleset(
+        flags={key: flag for ruleset in rulesets.values() for key, flag in ruleset.flags.items()},
+        segments={name: value for ruleset in rulesets.values() for name, value in ruleset.segments.items()},
+        dialect=first.dialect,
+        environment=first.environment,
+        metadata={name: value for ruleset in rulesets.values() for name, value in ruleset.metadata.items()},
+        sources=sources,
+    )

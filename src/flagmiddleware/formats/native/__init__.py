@@ -1,0 +1,71 @@
+"""The native flag file: one document or several, checked as a whole, made into a ruleset."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from ...model import Ruleset
+from ..syntax import SYNTAXES, Document, read
+from .ruleset import build
+
+__all__ = ["parse", "parse_documents", "recognises"]
+
+
+def recognises(document: Any) -> bool:
+    """Whether plain data looks like a native flag file.
+
+    >>> recognises({"version": 1, "flags": {}}), recognises({"version": 2, "features": []})
+    (True, False)
+    """
+    return (
+        isinstance(document, dict)
+        and "version" in document
+        and isinstance(document.get("flags", {}), dict)
+        and "features" not in document
+    )
+
+
+def parse(
+    data: bytes,
+    *,
+    name: str = "",
+    environment: str | None = None,
+    strict: bool = True,
+    options: Mapping[str, Any] = {},
+) -> Ruleset:
+    """Read one flag file; ``options["syntax"]`` may say which of YAML, JSON and TOML it is.
+
+    >>> parse(b"version: 1\\nflags: {beta: {rules: [{rollout: 10%}]}}").flags["beta"].rules[0].gate.share.text
+    '10%'
+    """
+    syntax = options.get("syntax")
+    with paused_collector():
+        document = read(data, name=name, syntax=syntax if syntax in SYNTAXES else None)
+        return build([document], environment=environment, strict=strict, with_lines=bool(options.get("lines")))
+
+
+def parse_documents(
+    documents: Sequence[Document],
+    *,
+    environment: str | None = None,
+    strict: bool = True,
+    options: Mapping[str, Any] = {},
+) -> Ruleset:
+    """Make one ruleset of documents that are read already: a file, or the files of a folder."""
+    with paused_collector():
+        return build(documents, environment=environment, strict=strict, with_lines=bool(options.get("lines")))
+
+
+@contextmanager
+def paused_collector() -> Iterator[None]:
+    """Loading makes many objects and no garbage: the collector would go through all of them, over and over."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -1,0 +1,164 @@
+"""What the readers of one document share: the problems so far, the names in it, objects made once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ...model import InSegment, Rollout, Rule, Serve, Share
+from ..syntax import Finding, is_deeper
+from ..words import expected, nearest
+from .scalars import read_share
+
+__all__ = ["Scope"]
+
+_SHALLOW = 80  # nesting of a free value, or of a condition, under which the document's depth is in no doubt
+
+
+class Scope:
+    """Collects findings as ``holder[key]``: a container is unique in its document, so its path is found afterwards."""
+
+    __slots__ = (
+        "findings",
+        "gates",
+        "is_deep",
+        "members",
+        "merged",
+        "rules",
+        "segments",
+        "serves",
+        "shares",
+        "used_segments",
+    )
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self.segments: Mapping[str, Any] = {}
+        self.used_segments: dict[str, None] = {}
+        self.members: dict[str, InSegment] = {}
+        self.serves: dict[str, Serve] = {}
+        self.shares: dict[str | int, Share | None] = {}
+        self.rules: dict[str | int, Rule] = {}
+        self.gates: dict[str | int, Rollout | None] = {}
+        self.merged: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = []
+        self.is_deep = False
+
+    def report(self, holder: Any, key: str | int | None, message: str) -> None:
+        """Note a problem at ``holder[key]``."""
+        self.findings.append(Finding(holder, key, message))
+
+    def wrong(self, holder: Any, key: str | int, what: str) -> None:
+        """Note that ``holder[key]`` is not what was expected."""
+        self.findings.append(Finding(holder, key, expected(what, holder[key])))
+
+    def check_fields(self, holder: dict[str, Any], known: frozenset[str]) -> None:
+        """Report each field that is none; ``x-…`` and ``$schema`` may stand anywhere and mean nothing."""
+        for name in holder:
+            if name in known:
+                continue
+            if name.startswith("x-") or name == "$schema":
+                self.free(holder, name)
+            else:
+                self.report(
+                    holder, name, f"unknown field{nearest(name, known) or '; known: ' + ', '.join(sorted(known))}"
+                )
+
+    def free(self, holder: Any, key: str) -> Any:
+        """A value of any shape."""
+        value = holder[key]
+        if value.__class__ in (dict, list) and is_deeper(value, _SHALLOW):
+            self.is_deep = True
+        return value
+
+    def text(self, holder: dict[str, Any], key: str, what: str = "text") -> str:
+        """A text that is not empty."""
+        value = holder[key]
+        if value.__class__ is str and value:
+            return value
+        self.wrong(holder, key, what)
+        return ""
+
+    def flag(self, holder: dict[str, Any], key: str) -> bool:
+        """True or false."""
+        value = holder[key]
+        if value is True or value is False:
+            return value
+        self.wrong(holder, key, "true or false")
+        return False
+
+    def texts(self, holder: dict[str, Any], key: str, what: str) -> tuple[str, ...]:
+        """A text, or a list of texts."""
+        value = holder[key]
+        items = value if value.__class__ is list else [value]
+        for item in items:
+            if item.__class__ is not str or not item:
+                self.report(holder, key, expected(what, item))
+                return ()
+        if not items:
+            self.wrong(holder, key, what)
+        return tuple(items)
+
+    def mapping(self, holder: Any, key: str | int, what: str) -> dict[str, Any]:
+        """A mapping; an empty one, and a problem, where it is something else."""
+        value = holder[key]
+        if value.__class__ is dict:
+            return value
+        self.wrong(holder, key, what)
+        return {}
+
+    def share(self, holder: dict[str, Any], key: str) -> Share | None:
+        """A percentage; the same one is the same object."""
+        value = holder[key]
+        if value.__class__ is not str and value.__class__ is not int:
+            self.report(holder, key, read_share(value)[1])
+            return None
+        share = self.shares.get(value)
+        if share is None:
+            share, message = read_share(value)
+            if share is None:
+                self.report(holder, key, message)
+            self.shares[value] = share
+        return share
+
+    def rollout(self, holder: dict[str, Any], key: str) -> Rollout | None:
+        """A rollout's gate; the same percentage is the same object."""
+        value = holder[key]
+        if value.__class__ is str or value.__class__ is int:
+            gate = self.gates.get(value)
+            if gate is not None:
+                return gate
+        share = self.share(holder, key)
+        if share is None:
+            return None
+        gate = self.gates[value] = Rollout(share)
+        return gate
+
+    def rollout_for_all(self, rule: dict[str, Any]) -> Rule:
+        """A rule that is nothing but a percentage; the same one is the same object."""
+        value = rule["rollout"]
+        if value.__class__ is str or value.__class__ is int:
+            found = self.rules.get(value)
+            if found is not None:
+                return found
+        made = Rule(self.serve("on"), None, None, self.rollout(rule, "rollout"))
+        if made.gate is not None:
+            self.rules[value] = made
+        return made
+
+    def serve(self, variant: str) -> Serve:
+        """Serving a variant; the same one is the same object."""
+        found = self.serves.get(variant)
+        if found is None:
+            found = self.serves[variant] = Serve(variant)
+        return found
+
+    def in_segment(self, name: str) -> InSegment:
+        """Being in a segment; the same one is the same object."""
+        found = self.members.get(name)
+        if found is None:
+            found = self.members[name] = InSegment(name)
+        return found
+
+    def missing(self, holder: Any, key: str | int | None, what: str, name: str, names: Iterable[str]) -> None:
+        """Note a name that stands for nothing."""
+        self.report(holder, key, f'there is no {what} "{name[:60]}"{nearest(name, names)}')

@@ -1,0 +1,135 @@
+"""JSON: decoded by msgspec; read a second time, slowly, only where something about the text is in doubt."""
+
+from __future__ import annotations
+
+import json
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from . import DEEPEST, Finding, Path, refuse, too_deep
+
+__all__ = ["lines", "read"]
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
+_SPECIAL = re.compile(r"-?(?:Infinity|NaN)$")
+_NUMBER = re.compile(r"-?\d[\d.eE+-]*$")
+
+
+def read(data: bytes) -> tuple[Any, list[Finding]]:
+    """The data, and what is wrong with the text although it is well-formed."""
+    try:
+        tree = msgspec.json.decode(data)
+        if _has_unique_keys(data, tree):
+            return tree, []
+    except (msgspec.MsgspecError, RecursionError, ValueError):
+        pass
+    return _read_slowly(data)
+
+
+def _has_unique_keys(data: bytes, tree: Any) -> bool:
+    """Whether no key was dropped because an object held it twice; False also where that is not certain.
+
+    Written again, the data has as many quotes as the text had, unless a key, and the quotes around it, was dropped:
+    a quote inside a string is escaped in both, and whitespace and numbers have none. Only a quote in disguise
+    (`\\u0022`) would spoil the count.
+    """
+    if b"\\u0022" in data:
+        return False
+    return data.count(b'"') == msgspec.json.encode(tree).count(b'"')
+
+
+def _read_slowly(data: bytes) -> tuple[Any, list[Finding]]:
+    text = _decode(data)
+    findings: list[Finding] = []
+    for path, line, piece in _scan(text):
+        if len(path) >= DEEPEST and piece in "{[":
+            raise too_deep(line)
+        if _SPECIAL.match(piece) or (_NUMBER.match(piece) and not _is_finite(piece)):
+            findings.append(Finding(path, None, f"{piece[:40]} is no number that a flag file may hold", line))
+    findings.extend(
+        Finding(path, None, f"the key {piece} is here twice; the first is on line {first}", line)
+        for path, line, piece, first in _duplicates(text)
+    )
+    try:
+        return json.loads(text), findings
+    except json.JSONDecodeError as error:
+        raise refuse(f"this is not valid JSON: {error.msg} (column {error.colno})", error.lineno) from error
+    except ValueError as error:
+        raise refuse(f"this is not valid JSON: {error}") from error
+
+
+def _decode(data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise refuse(f"this is not UTF-8 text (byte {error.start}); save the file as UTF-8", line) from error
+
+
+def _is_finite(piece: str) -> bool:
+    try:
+        return ("." not in piece and "e" not in piece.lower()) or float(piece) - float(piece) == 0
+    except ValueError:
+        return True  # malformed: json.loads says so, with the place
+
+
+def lines(data: bytes) -> Mapping[Path, int]:
+    """The line of every key and list item, by its path."""
+    found: dict[Path, int] = {(): 1}
+    for path, line, _ in _scan(data.decode("utf-8", "replace")):
+        found[path] = line
+    return found
+
+
+def _duplicates(text: str) -> Iterator[tuple[Path, int, str, int]]:
+    # A scanned path comes up once for a key and again for its value; only keys end in their own piece.
+    first: dict[Path, int] = {}
+    for path, line, piece in _scan(text, values=False):
+        if path in first:
+            yield path, line, piece, first[path]
+        else:
+            first[path] = line
+
+
+def _scan(text: str, *, values: bool = True) -> Iterator[tuple[Path, int, str]]:
+    """Every key and value (or keys only) as (path, line, piece): no recursion, tolerant of what is malformed."""
+    breaks = [match.start() for match in re.finditer("\n", text)]
+    path: list[Any] = []
+    stack: list[str] = []
+    awaiting_key = False
+    for match in _TOKEN.finditer(text):
+        piece = match.group()
+        if piece in "{[":
+            if values and path:
+                yield tuple(path), bisect_right(breaks, match.start()) + 1, piece
+            stack.append(piece)
+            path.append(0 if piece == "[" else "")
+            awaiting_key = piece == "{"
+        elif piece in "}]":
+            if stack:
+                stack.pop()
+                path.pop()
+            awaiting_key = False
+        elif piece == ",":
+            awaiting_key = bool(stack) and stack[-1] == "{"
+            if stack and not awaiting_key:
+                path[-1] += 1
+        elif piece == ":":
+            awaiting_key = False
+        elif awaiting_key:
+            path[-1] = _text(piece)
+            if not values or len(path) <= DEEPEST:
+                yield tuple(path), bisect_right(breaks, match.start()) + 1, piece
+        elif values:
+            yield tuple(path), bisect_right(breaks, match.start()) + 1, piece
+
+
+def _text(piece: str) -> str:
+    try:
+        return str(json.loads(piece, strict=False))
+    except ValueError:
+        return piece
