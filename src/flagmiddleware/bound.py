@@ -10,7 +10,7 @@ import msgspec
 
 from .answers import fit
 from .model import Evaluation, Reason
-from .overrides import ACTIVE, Override, current, serve_override
+from .overrides import ACTIVE, Override, current, override_reads, serve_override
 
 if TYPE_CHECKING:
     from .context import Context
@@ -145,6 +145,8 @@ class BoundFlags(msgspec.Struct, eq=False, weakref=True):
             reads = self.plan.reads
             undecided = set(keys or self.plan.table).difference(self._memo or ())
             missing = {name for key in undecided for name in reads(key)}.difference(self.context)
+            if ACTIVE:
+                missing |= override_reads(undecided).difference(self.context)
             if missing:
                 await resolve(missing)
 

@@ -6,7 +6,7 @@ anywhere in the process: ``ACTIVE`` is empty, and so false, in production.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 
 from .model import Evaluation, Flag, Reason
 
-__all__ = ["ACTIVE", "Override", "current", "layered", "overriding", "serve_override"]
+__all__ = ["ACTIVE", "Override", "current", "layered", "override_reads", "overriding", "serve_override"]
 
 Override: TypeAlias = "bool | str | Callable[[Any], bool | str | None]"
 """true or false, a variant's name, or a function of the context (None: not overridden for this subject)."""
@@ -57,6 +57,12 @@ def layered(layer: Mapping[str, Override]) -> Iterator[None]:
             yield
         finally:
             _layer.reset(token)
+
+
+def override_reads(keys: Iterable[str]) -> set[str]:
+    """The attributes that the overrides of these flags look at: functions name theirs in an attribute ``reads``."""
+    layer = current()
+    return {name for key in keys for name in getattr(layer.get(key), "reads", ())}
 
 
 def _variant(flag: Flag | None, value: bool | str) -> str | None:
