@@ -299,7 +299,8 @@ class Fault(msgspec.Struct, frozen=True):
 class Compute(_Function, frozen=True, eq=False):
     """A dialect's own payload: ``function(context, here)`` returns a variant's name, None for the flag's default,
     or a :class:`Fault`. It must not raise; ``reads`` names every attribute that it may read; ``definition`` is what
-    the function was made from: see :class:`_Function`.
+    the function was made from: see :class:`_Function`. ``changes`` are the instants (seconds since 1970) at which the
+    clock alone may change the answer; ``moves`` is true where it may do so at any time.
     """
 
     function: Callable[[Any, Any], str | Fault | None]
@@ -307,6 +308,8 @@ class Compute(_Function, frozen=True, eq=False):
     reason: Reason = Reason.TARGETING_MATCH
     text: str = ""
     definition: Any = None
+    changes: tuple[float, ...] = ()
+    moves: bool = False
 
 
 class Rule(msgspec.Struct, frozen=True):

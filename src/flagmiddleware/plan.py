@@ -8,6 +8,7 @@ functions of the flags that are still the same.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from .compiler import Compiler, Decide
@@ -58,7 +59,18 @@ def is_same(old: Flag | None, new: Flag | None) -> bool:
 
 
 def _is_timed(flag: Flag) -> bool:
-    return any(rule.schedule is not None or rule.gate.__class__ is Ramp for rule in flag.rules)
+    return any(
+        rule.schedule is not None or rule.gate.__class__ is Ramp or _reads_clock(rule.payload) for rule in flag.rules
+    )
+
+
+def _reads_clock(payload: object) -> bool:
+    return isinstance(payload, Compute) and (payload.moves or bool(payload.changes))
+
+
+def _pace(interval: float) -> float:
+    # Definitions that never change are never looked at again (an infinite interval), and time goes on all the same.
+    return max(interval, 0.01) if interval < inf else 1.0
 
 
 def _boundaries(flag: Flag, instant: float, interval: float) -> Iterator[float]:
@@ -70,7 +82,11 @@ def _boundaries(flag: Flag, instant: float, interval: float) -> Iterator[float]:
             ats = [step.at for step in rule.gate.steps]
             yield from ats
             if rule.gate.linear and ats[0] <= instant < ats[-1]:
-                yield instant + max(interval, 0.01)
+                yield instant + _pace(interval)
+        if isinstance(rule.payload, Compute):
+            yield from rule.payload.changes
+            if rule.payload.moves:
+                yield instant + _pace(interval)
 
 
 class Plan:
