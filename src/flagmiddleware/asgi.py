@@ -1,0 +1,288 @@
+"""The middleware for every ASGI application, and what the Starlette family builds on."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, ClassVar, Final, TypeAlias
+
+from .errors import ConfigurationError
+from .web.caching import SHARED_ONLY
+from .web.current import CURRENT, current_flags
+from .web.facts import Facts
+from .web.installation import Installation
+from .web.overrides import Redirect
+from .web.request import RequestFlags, Unbound, request_flags
+
+__all__ = ["ASGIApp", "ASGIFacts", "FlagMiddleware", "Receive", "Scope", "Send", "current_flags", "flags_from"]
+
+Scope: TypeAlias = "MutableMapping[str, Any]"
+Receive: TypeAlias = "Callable[[], Awaitable[MutableMapping[str, Any]]]"
+Send: TypeAlias = "Callable[[MutableMapping[str, Any]], Awaitable[None]]"
+ASGIApp: TypeAlias = "Callable[[Scope, Receive, Send], Awaitable[None]]"
+
+_BODILESS: Final = frozenset({204, 205, 304})
+
+_KNOWN: Final = frozenset(
+    name.lower().encode() for name in ("Content-Length", "Vary", "Cache-Control", "Expires", *SHARED_ONLY)
+)
+"""Response headers that make a difference here."""
+
+_set, _reset = CURRENT.set, CURRENT.reset
+
+_PARSED: Final = "flagmiddleware.headers"
+"""Where a scope keeps its headers as a dict, once one was asked for."""
+
+
+class ASGIFacts(Facts[Scope]):
+    """How to read an ASGI scope."""
+
+    def __init__(self) -> None:
+        # Names come from the options and from this package, so this is as small as they are.
+        self._names: dict[str, bytes] = {}
+
+    def header(self, request: Scope, name: str) -> str | None:
+        """A request header; repeated ones joined."""
+        value = (request.get(_PARSED) or _parse(request)).get(self._names.get(name) or self._encode(name))
+        return None if value is None else value.decode("latin-1")
+
+    def _encode(self, name: str) -> bytes:
+        encoded = self._names[name] = name.lower().encode("latin-1")
+        return encoded
+
+    def method(self, request: Scope) -> str | None:
+        """The method; a websocket's handshake is a GET."""
+        method: str = request.get("method", "GET")
+        return method
+
+    def path(self, request: Scope) -> str | None:
+        """The path, mount points included."""
+        path: str | None = request.get("path")
+        return path
+
+    def query(self, request: Scope) -> str | None:
+        """The query string."""
+        query: bytes = request.get("query_string", b"")
+        return query.decode("latin-1")
+
+    def scheme(self, request: Scope) -> str | None:
+        """The scheme; that of a websocket is told as http's."""
+        scheme: str = request.get("scheme", "http")
+        return scheme if scheme[:2] != "ws" else "https" if scheme == "wss" else "http"
+
+    def peer(self, request: Scope) -> str | None:
+        """The client as the server tells it."""
+        client = request.get("client")
+        return client[0] if client else None
+
+    def user(self, request: Scope) -> Any:
+        """The user that an authentication middleware left, as Starlette's does."""
+        return request.get("user")
+
+    def session(self, request: Scope) -> Mapping[str, Any] | None:
+        """The session that a session middleware left, as Starlette's does."""
+        return request.get("session")
+
+
+def _parse(request: Scope) -> dict[bytes, bytes]:
+    pairs = request["headers"]
+    parsed = request[_PARSED] = dict(pairs)
+    if len(parsed) != len(pairs):
+        parsed.clear()
+        for name, value in pairs:
+            # HTTP/2 may split cookies into several fields, to be joined by "; " (RFC 9113, section 8.2.3).
+            glue = b"; " if name == b"cookie" else b", "
+            parsed[name] = parsed[name] + glue + value if name in parsed else value
+    return parsed
+
+
+class _Headers:
+    """The headers of a response that starts. The list is replaced, not changed: it may be that of a response object
+    that is sent again.
+    """
+
+    __slots__ = ("message",)
+
+    def __init__(self, message: MutableMapping[str, Any]) -> None:
+        self.message = message
+
+    def get(self, name: str, /) -> str | None:
+        wanted = name.lower().encode("latin-1")
+        found = [value for key, value in self.message.get("headers", ()) if key.lower() == wanted]
+        return b", ".join(found).decode("latin-1") if found else None
+
+    def set(self, name: str, value: str, /) -> None:
+        self.remove(name)
+        self.add(name, value)
+
+    def remove(self, name: str, /) -> None:
+        wanted = name.lower().encode("latin-1")
+        self.message["headers"] = [pair for pair in self.message.get("headers", ()) if pair[0].lower() != wanted]
+
+    def add(self, name: str, value: str, /) -> None:
+        pair = (name.lower().encode("latin-1"), value.encode("latin-1"))
+        self.message["headers"] = [*self.message.get("headers", ()), pair]
+
+
+class FlagMiddleware:
+    """Gives every request its flags: ``scope["state"]["flags"]``, :func:`flags_from` and :func:`current_flags`.
+
+    ``FlagMiddleware(app, "flags.yaml", trusted_proxies=1)``, or with ``flags=Flags(…)``; the settings are those of
+    :class:`~flagmiddleware.web.options.WebOptions`.
+    """
+
+    facts: ClassVar[Callable[[], Facts[Any]]] = ASGIFacts
+
+    # `*source` is one source or none: Starlette below 0.41 passes `app` by its name, and a parameter with a default
+    # beside `**settings` is more than mypy's idea of `Middleware(…)` can hold.
+    def __init__(self, app: ASGIApp, *source: Any, **settings: Any) -> None:
+        self.app = app
+        if source:
+            (settings["source"],) = source
+        self.installation = Installation.build(settings, type(self).facts(), spelling=_spelling)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        installation = self.installation
+        if scope["type"] != "http" or installation.observers.all or (scope["query_string"] and installation.signs):
+            await self._serve_other(scope, receive, send)
+            return
+        here = request_flags(installation, scope)
+        state = scope.get("state")
+        if state is None:
+            state = scope["state"] = {}
+        outer = state.get("flags")  # of a FlagMiddleware further out, whose flags these are again afterwards
+        state["flags"] = here
+        token = _set(here)
+        try:
+            await self.app(scope, receive, _sender(here, send))
+        finally:
+            _reset(token)
+            _let_go(here, scope)
+            if outer is not None:
+                state["flags"] = outer
+
+    async def _serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kind = scope["type"]
+        if kind == "http":
+            redirect = self.installation.answer_link(scope)
+            if redirect is not None:
+                await _answer(redirect, send)
+            else:
+                await self._observed(scope, receive, send)
+        elif kind == "websocket":
+            here = self.installation.begin(scope)
+            here.headers_sent = True  # a handshake sets no cookie
+            await self._serve(here, scope, receive, send)
+        elif kind == "lifespan":
+            await self.app(scope, receive, self._lifespan_sender(scope, send))
+        else:
+            await self.app(scope, receive, send)
+
+    async def _serve(self, here: RequestFlags, scope: Scope, receive: Receive, send: Send) -> None:
+        state = scope.setdefault("state", {})
+        outer = state.get("flags")  # of a FlagMiddleware further out, whose flags these are again afterwards
+        state["flags"] = here
+        token = _set(here)
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            _reset(token)
+            _let_go(here, scope)
+            if outer is not None:
+                state["flags"] = outer
+
+    async def _observed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        here = self.installation.begin(scope)
+        finishing = _sender(here, send)
+        status = 500
+        raised = True
+
+        def noting(message: MutableMapping[str, Any]) -> Awaitable[None]:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            return finishing(message)
+
+        try:
+            await self._serve(here, scope, receive, noting)
+            raised = False
+        finally:
+            self.installation.observe(here, 500 if raised else status, raised=raised)
+
+    def _lifespan_sender(self, scope: Scope, send: Send) -> Send:
+        def noting(message: MutableMapping[str, Any]) -> Awaitable[None]:
+            if message["type"] == "lifespan.startup.complete":
+                self.started(scope)
+            return send(message)
+
+        return noting
+
+    def started(self, scope: Scope) -> None:
+        """The application is about to serve: the place for start-up checks."""
+
+
+def _spelling(name: str) -> str:
+    return f"FlagMiddleware({name}=…)"
+
+
+def _let_go(here: RequestFlags, scope: Scope) -> None:
+    """Break the cycle scope → state → flags → scope, which would leave every request to the garbage collector.
+
+    What goes on in the background keeps its flags, and these keep what they derive attributes from.
+    """
+    kept = here.request = {**scope, "state": None}
+    if type(here) is not Unbound:
+        here.web_context.request = kept
+
+
+def _sender(here: RequestFlags, send: Send) -> Send:
+    """``send``, with headers that tell what was read. A plain function: it saves a coroutine for each message."""
+
+    def sending(message: MutableMapping[str, Any]) -> Awaitable[None]:
+        if message["type"] != "http.response.start":
+            if type(here) is not Unbound and here.preloaded and not message.get("more_body", False):
+                here.installation.body_sent(here)
+            return send(message)
+        # Nothing was read yet, so nothing is told, unless the body is still to come and may read.
+        if type(here) is Unbound:
+            for name, _ in message.get("headers", ()):
+                if name == b"content-length":
+                    here.headers_sent = True
+                    return send(message)
+        _finish(here, message)
+        return send(message)
+
+    return sending
+
+
+def _finish(here: RequestFlags, message: MutableMapping[str, Any]) -> None:
+    headers = message.get("headers", ())
+    streaming = True  # until a length shows that the body is there already
+    plain = True  # nothing of what is patched is there yet
+    for name, _ in headers:
+        if name == b"content-length":
+            streaming = False
+        elif name.lower() in _KNOWN:
+            streaming &= name.lower() != b"content-length"
+            plain &= name.lower() == b"content-length"
+    if streaming and (message["status"] in _BODILESS or message["status"] < 200):
+        streaming = False
+    policy = here.installation.simple_policy(here, streaming=streaming) if plain else None
+    if policy is None:
+        here.installation.finish(here, _Headers(message), streaming=streaming)
+    elif policy.pairs:
+        message["headers"] = [*headers, *policy.pairs]
+
+
+async def _answer(redirect: Redirect, send: Send) -> None:
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in redirect.headers]
+    await send({"type": "http.response.start", "status": redirect.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def flags_from(scope: Scope) -> RequestFlags:
+    """The flags of this connection."""
+    here = (scope.get("state") or {}).get("flags")
+    if not isinstance(here, RequestFlags):
+        raise ConfigurationError("flags_from: this request did not pass through FlagMiddleware; wrap the app in it")
+    return here

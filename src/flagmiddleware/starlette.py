@@ -1,0 +1,221 @@
+"""Starlette: ``Middleware(FlagMiddleware, source="flags.yaml")``, ``request.state.flags``, ``@flag_required``."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from functools import wraps
+from inspect import isclass
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from starlette._utils import is_async_callable
+from starlette.concurrency import run_in_threadpool
+from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
+from starlette.exceptions import HTTPException, WebSocketException
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.types import Scope
+
+from . import asgi
+from .errors import ConfigurationError
+from .web.current import current_flags
+from .web.frontend import flags_json, health, is_fresh, payload, script_tag
+from .web.gate import GATE_ATTRIBUTE, Gate, GateOptions, explain_unknown, gate_of, unknown_keys
+from .web.request import RequestFlags
+from .web.say import LOGGER
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+__all__ = [
+    "FlagMiddleware",
+    "current_flags",
+    "flag_required",
+    "flags_endpoints",
+    "flags_from",
+    "flags_json",
+    "gated_endpoints",
+    "script_tag",
+]
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+_POLICY_VIOLATION = 1008  # RFC 6455, section 7.4.1
+
+
+class StarletteFacts(asgi.ASGIFacts):
+    """How to read a Starlette connection: what Starlette's own middlewares leave in the scope."""
+
+    def for_site(self, request: Scope) -> HTTPConnection:
+        """The connection; endpoints know it as ``request``."""
+        return Request(request) if request["type"] == "http" else HTTPConnection(request)
+
+
+class FlagMiddleware(asgi.FlagMiddleware):
+    """Gives every request its flags: ``request.state.flags``, :func:`flags_from` and :func:`current_flags`.
+
+    Install it with ``Middleware(FlagMiddleware, source="flags.yaml")`` or ``flags=Flags(…)``, in any order with
+    Starlette's own authentication and session middlewares: they are asked when a rule needs them.
+    """
+
+    facts = StarletteFacts
+
+    def started(self, scope: Scope) -> None:
+        """Tell about gates whose flags nobody defined."""
+        routes = getattr(scope.get("app"), "routes", ())
+        for where, gate in self.gates(routes):
+            for key, suggestion in unknown_keys(gate.keys, self.installation.flags.ruleset):
+                LOGGER.error("%s", explain_unknown(key, suggestion, f"flag_required on {where}"))
+
+    def gates(self, routes: Iterable[Any]) -> Iterator[tuple[str, Gate]]:
+        """Every gate among these routes, and where it stands."""
+        return gated_endpoints(routes)
+
+
+def flags_from(connection: HTTPConnection) -> RequestFlags:
+    """The flags of this request or websocket."""
+    return asgi.flags_from(connection.scope)
+
+
+# -- gates --------------------------------------------------------------------------------------------------------
+
+
+def flag_required(key: str | None = None, /, **options: Unpack[GateOptions]) -> Callable[[Endpoint], Endpoint]:
+    """Let an endpoint answer only where the flag is on; 404 elsewhere, because a gated page does not exist.
+
+    For functions (``async`` or not, http or websocket) and endpoint classes. The function keeps its signature.
+    """
+    gate = Gate(key, **options)
+
+    def decorate(endpoint: Endpoint) -> Endpoint:
+        if isclass(endpoint):
+            _gate_class(endpoint, gate)
+        else:
+            endpoint = cast(Endpoint, _gate_function(endpoint, gate))
+        setattr(endpoint, GATE_ATTRIBUTE, gate)
+        return endpoint
+
+    return decorate
+
+
+def _gate_function(endpoint: Callable[..., Any], gate: Gate) -> Callable[..., Any]:
+    run = _awaitable(endpoint)
+
+    # Asynchronous whatever the endpoint is: the gate decides on the loop, and only an open one costs a thread.
+    @wraps(endpoint)
+    async def gated(*arguments: Any, **named: Any) -> Any:
+        if await gate.aallows(_here(arguments)):
+            return await run(*arguments, **named)
+        return await _shut(gate, arguments, named)
+
+    return gated
+
+
+def _gate_class(endpoint: type[Any], gate: Gate) -> None:
+    if not issubclass(endpoint, HTTPEndpoint | WebSocketEndpoint):
+        raise ConfigurationError(f"flag_required: {endpoint.__qualname__} is not an HTTPEndpoint or WebSocketEndpoint")
+    dispatch: Callable[[Any], Awaitable[None]] = endpoint.dispatch
+
+    @wraps(dispatch)
+    async def gated(self: Any) -> None:
+        if await gate.aallows(asgi.flags_from(self.scope)):
+            await dispatch(self)
+        elif isinstance(self, WebSocketEndpoint):
+            raise WebSocketException(_POLICY_VIOLATION)
+        else:
+            response = await _shut(gate, (Request(self.scope, self.receive),), {})
+            await response(self.scope, self.receive, self.send)
+
+    endpoint.dispatch = gated  # type: ignore[method-assign]
+
+
+def _awaitable(function: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
+    if is_async_callable(function):
+        return function
+
+    async def run(*arguments: Any, **named: Any) -> Any:
+        return await run_in_threadpool(function, *arguments, **named)
+
+    return run
+
+
+def _here(arguments: Iterable[Any]) -> Any:
+    """The flags of the connection that is among the arguments; those that are current where none is."""
+    for argument in arguments:
+        if isinstance(argument, HTTPConnection):
+            return flags_from(argument)
+    return current_flags()
+
+
+async def _shut(gate: Gate, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """What answers where the gate is shut."""
+    otherwise = gate.otherwise
+    if isclass(otherwise):
+        return otherwise  # an endpoint class is called and awaited just as a response is
+    if otherwise is not None:
+        return await _awaitable(otherwise)(*arguments, **named)
+    refuse(gate, _scope(arguments))
+    return _redirect(gate, arguments)
+
+
+def refuse(gate: Gate, scope: Scope) -> None:
+    """Raise what a shut gate without a view or target of its own answers."""
+    if scope["type"] == "websocket":
+        raise WebSocketException(_POLICY_VIOLATION)
+    if gate.redirect_to is None:
+        raise HTTPException(gate.status)
+
+
+def _scope(arguments: Iterable[Any]) -> Scope:
+    scope: Scope = _here(arguments).request
+    return scope
+
+
+def redirect_target(gate: Gate, scope: Scope) -> tuple[str, int]:
+    """Where a shut gate sends: a path or URL as it is, anything else is a route's name."""
+    target = gate.redirect_to or "/"
+    status = gate.status if 300 <= gate.status < 400 else 302
+    if not target.startswith("/") and "://" not in target:
+        target = str(Request(scope).url_for(target))
+    return target, status
+
+
+def _redirect(gate: Gate, arguments: Iterable[Any]) -> Response:
+    target, status = redirect_target(gate, _scope(arguments))
+    return RedirectResponse(target, status)
+
+
+def gated_endpoints(routes: Iterable[Any]) -> Iterator[tuple[str, Gate]]:
+    """Every gate among these routes and those mounted below them, and where it stands."""
+    for route in routes:
+        endpoint = getattr(route, "endpoint", None)
+        gate = gate_of(endpoint)
+        if gate is not None:
+            yield f"{getattr(endpoint, '__module__', '?')}.{getattr(endpoint, '__qualname__', '?')}", gate
+        yield from gated_endpoints(getattr(route, "routes", None) or ())
+
+
+# -- endpoints to mount -------------------------------------------------------------------------------------------
+
+
+def flags_endpoints(path: str = "/flags", *, may_see: Callable[[Request], bool] | None = None) -> Mount:
+    """Routes to mount where you like: the public flags as JSON with an entity tag, and below it ``/health``.
+
+    ``may_see(request)`` says who gets more of the health check than the state.
+    """
+
+    async def flags(request: Request) -> Response:
+        here = flags_from(request)
+        await here.ready(*(key for key, flag in here.plan.ruleset.flags.items() if flag.public))
+        body, etag = payload(here)
+        headers = {"ETag": etag, "Cache-Control": "no-cache"}
+        if is_fresh(request.headers.get("if-none-match"), etag):
+            return Response(status_code=304, headers=headers)
+        return Response(body, media_type="application/json", headers=headers)
+
+    async def state(request: Request) -> Response:
+        detail = may_see is not None and bool(may_see(request))
+        status, body = health(flags_from(request).flags, detail=detail)
+        return JSONResponse(body, status, {"Cache-Control": "no-store"})
+
+    return Mount(path, routes=[Route("/", flags, name="flags"), Route("/health", state, name="flags-health")])

@@ -1,0 +1,81 @@
+"""The evaluation context of a web request: empty at first, then what the rules asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from ..context import TARGETING_KEY, LazyContext
+
+if TYPE_CHECKING:
+    from .derivation import Derivation
+
+__all__ = ["ATTRIBUTES", "PRIVATE", "SESSION", "UNREAD", "USER_ATTRIBUTES", "WebContext"]
+
+SESSION: Final = "session."
+"""What the names of session attributes begin with."""
+
+USER_ATTRIBUTES: Final = frozenset(
+    {"user", "email", "email_domain", "groups", "is_staff", "is_superuser", "is_authenticated", TARGETING_KEY}
+)
+"""Attributes that need the user object."""
+
+PRIVATE: Final = frozenset(USER_ATTRIBUTES - {TARGETING_KEY} | {"visitor", "ip"})
+"""Attributes whose answers no shared cache may keep; the targeting key is user or visitor, which say so themselves."""
+
+ATTRIBUTES: Final = frozenset(
+    USER_ATTRIBUTES | PRIVATE | {"country", "language", "path", "method", "host", "user_agent"}
+)
+"""Every name that means the same in all adapters; ``session.<key>`` and the site's own come on top."""
+
+UNREAD: Final = object()
+"""Nobody looked for the user yet."""
+
+
+class WebContext(LazyContext):
+    """The context of one request. It starts empty; what decisions read is in it afterwards."""
+
+    __slots__ = ("__dict__", "derivation", "is_plain", "request", "sent")
+
+    # Defaults on the class: most requests change none of these, and every request would pay for setting them.
+    minted: str | None = None
+    """A visitor that the answer has to set a cookie for."""
+    sealed: bool = False
+    """The headers promised that nothing private is read any more."""
+    site: Mapping[str, Any] | None = None
+    """What the site's callable answered, once it was asked."""
+    was_private: bool = False
+    """Something private was read and then forgotten."""
+    user_object: Any = UNREAD
+
+    def __init__(self, derivation: Derivation, request: Any, sent: bool = False) -> None:
+        # Deliberately neither of the inherited ones: this context starts empty, and a dict starts so by itself.
+        self.key = self.key_bytes = None
+        self.resolvers = derivation.resolvers
+        self.derivation = derivation
+        self.request = request
+        self.is_plain = True  # none of the above was set: what was read is all there is to know
+        self.sent = sent  # the headers left: a cookie would come too late
+
+    def __missing__(self, name: str) -> Any:
+        resolve = self.resolvers.get(name)
+        if self.sealed:
+            self.derivation.refuse_late(name, resolve)
+        value = self.derivation.other(self, name) if resolve is None else resolve(self)
+        self[name] = value
+        return value
+
+    def forget_user(self) -> None:
+        """Drop what was derived from the user, who is another one now; that it was read is not forgotten."""
+        for name in USER_ATTRIBUTES:
+            self.was_private |= self.pop(name, UNREAD) is not UNREAD
+        self.is_plain = False
+        self.user_object = UNREAD
+        self.key = self.key_bytes = None
+
+    async def aresolve(self, names: Iterable[str]) -> None:
+        """Resolve these attributes, awaiting what needs I/O; deciding can then read them on a running loop."""
+        await self.derivation.aresolve(self, [name for name in names if name not in self])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError("a request's context cannot be pickled; context.dump('plan', …) carries what a task needs")

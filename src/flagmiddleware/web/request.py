@@ -1,0 +1,158 @@
+"""What hangs on the request: BoundFlags that bind themselves when the first flag is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from ..bound import BoundFlags, OverriddenFlags
+from ..model import Evaluation
+from ..overrides import ACTIVE
+from .context import USER_ATTRIBUTES, WebContext
+from .debug import Trace, TracingMemo
+
+if TYPE_CHECKING:
+    from .installation import Installation
+
+__all__ = ["RequestFlags", "Unbound", "request_flags"]
+
+
+class RequestFlags(OverriddenFlags, kw_only=True, eq=False, weakref=True):
+    """A request's flags, of which :func:`request_flags` makes one for each request.
+
+    Making one costs next to nothing: plan, context and memo come with the first read. Until then the object is of a
+    class whose deciding methods bind first and whose ``plan`` and ``context`` are empty fields, for which Python asks
+    ``__getattr__``. Binding turns it into this class, or the one for overridden requests, and nothing asks again.
+    """
+
+    installation: Installation
+    request: Any
+    started: float | None = None  # when the request began, where an observer wants to know how long it took
+    is_bound: bool = False
+    """Whether anything was read."""
+    preloaded: bool = False
+    headers_sent: bool = False
+
+    # What BoundFlags does; OverriddenFlags, whose field `qa` and look-up are wanted too, is for requests that have one.
+    is_enabled = BoundFlags.is_enabled
+    evaluate = BoundFlags.evaluate
+    all = BoundFlags.all
+    _decide = BoundFlags._decide
+
+    @property
+    def web_context(self) -> WebContext:
+        """The context, by its own type."""
+        context: Any = self.context
+        return context  # type: ignore[no-any-return]
+
+    @property
+    def overrides(self) -> Mapping[str, str]:
+        """The variants that a valid QA link asks for, by flag."""
+        return self.qa if self.plan is not None else {}
+
+    @property
+    def is_debugging(self) -> bool:
+        """Whether this request's answer tells what was decided."""
+        return self.plan is not None and isinstance(self._memo, TracingMemo)
+
+    @property
+    def traces(self) -> list[Trace]:
+        """Where each flag was first read; empty unless this request is debugged."""
+        memo = self._memo
+        return memo.traces if isinstance(memo, TracingMemo) else []
+
+    def preload(self, *keys: str) -> None:
+        """Decide these flags now (all where none is named): a streaming response then says what caches may do."""
+        BoundFlags.preload(self, *keys)
+        self.preloaded = True
+
+    async def ready(self, *keys: str) -> None:
+        """Await the attributes that need I/O, so that deciding these flags needs none."""
+        # Most installations have nothing to await; walking the rules for their attributes would be for nothing.
+        if self.installation.derivation.awaits:
+            await BoundFlags.ready(self, *keys)
+
+    def fresh(self) -> BoundFlags:
+        """The same subject under the newest plan, with nothing decided yet: for websockets, once per message."""
+        context, flags = self.context, self.flags
+        if self.qa or ACTIVE:
+            return OverriddenFlags(flags.plan, context, flags, qa=self.qa)
+        return BoundFlags(flags.plan, context, flags)
+
+    def reauthenticate(self) -> None:
+        """Somebody authenticated after flags were read (DRF does): what depended on the user is decided again."""
+        if not self.is_bound:
+            return
+        self.web_context.forget_user()
+        reads, memo = self.plan.reads, self._memo or {}
+        for key in [key for key in memo if not USER_ATTRIBUTES.isdisjoint(reads(key))]:
+            del memo[key]
+
+    def __repr__(self) -> str:
+        return BoundFlags.__repr__(self) if self.is_bound else "<RequestFlags, nothing read>"
+
+
+class _Overridden(RequestFlags, kw_only=True, eq=False, weakref=True):
+    """Bound while test overrides are active or with a valid QA link."""
+
+    is_enabled = OverriddenFlags.is_enabled
+    evaluate = BoundFlags.evaluate
+    all = OverriddenFlags.all
+    _decide = OverriddenFlags._decide
+
+
+class Unbound(RequestFlags, kw_only=True, eq=False, weakref=True):
+    """Nothing was read yet. Each method here is another function from then on: ``self`` has changed its class.
+
+    The methods ask whether it has: ``here.evaluate(pick(here.plan))`` takes the method before ``plan`` binds.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("plan", "context"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        self._bind()
+        return getattr(self, name)
+
+    def _bind(self) -> None:
+        installation, request, flags = self.installation, self.request, self.flags
+        plan = self.plan = flags.plan
+        self.context = WebContext(installation.derivation, request, self.headers_sent)
+        self.is_bound = True
+        if installation.debugs and installation.is_debugging(request):
+            self._memo = TracingMemo()
+        if installation.signs and installation.overrides.may_concern(plan.ruleset):
+            overrides = installation.overrides.of(request, plan.ruleset.environment)
+            if overrides:
+                self.qa = overrides
+                self.__class__ = _Overridden  # type: ignore[assignment]
+                return
+        self.__class__ = _Overridden if ACTIVE else RequestFlags  # type: ignore[assignment]
+
+    def is_enabled(self, key: str) -> bool:
+        """Whether a variant other than ``off`` is served; false for an unknown flag."""
+        if type(self) is Unbound:
+            self._bind()
+        return self.is_enabled(key)
+
+    def evaluate(self, key: str) -> Evaluation:
+        """The whole answer: value, variant, reason, rule, error."""
+        if type(self) is Unbound:
+            self._bind()
+        return self.evaluate(key)
+
+    def all(self) -> dict[str, Evaluation]:
+        """Every flag's evaluation. All of them then count as read."""
+        if type(self) is Unbound:
+            self._bind()
+        return self.all()
+
+
+def request_flags(installation: Installation, request: Any) -> RequestFlags:
+    """The flags of a request that begins."""
+    nothing: Any = None
+    here = Unbound(nothing, nothing, installation.flags, installation=installation, request=request)
+    del here.plan, here.context
+    if installation.observers.all:
+        here.started = perf_counter()
+    return here

@@ -1,0 +1,134 @@
+"""Starlette with flags under real servers: uvicorn and hypercorn, over a socket."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.services import free_port, wait_for_port
+
+ROOT = Path(__file__).parents[2]
+
+APP = """
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import JSONResponse, StreamingResponse
+from starlette.routing import Route, WebSocketRoute
+from flagmiddleware.starlette import FlagMiddleware, flag_required, flags_from
+
+async def page(request):
+    here = request.state.flags
+    return JSONResponse({key: here.is_enabled(key) for key in request.query_params.getlist("key")})
+
+async def stream(request):
+    here = flags_from(request)
+    here.preload("live")
+    async def body():
+        for _ in range(3):
+            yield str(here.is_enabled("live"))
+    return StreamingResponse(body())
+
+async def socket(websocket):
+    await websocket.accept()
+    here = flags_from(websocket)
+    while True:
+        key = await websocket.receive_text()
+        await websocket.send_text(str(here.fresh().is_enabled(key)))
+
+app = Starlette(
+    routes=[Route("/", page), Route("/stream", stream), Route("/gated", flag_required("dark")(page)),
+            WebSocketRoute("/ws", socket)],
+    middleware=[Middleware(FlagMiddleware, source="flags.json", refresh=0.2, secret_keys=["a key of the tests"])],
+)
+"""
+FLAGS: dict[str, Any] = {
+    "version": 1,
+    "flags": {"live": {"rules": [{"serve": True}]}, "dark": {}, "half": {"rules": [{"rollout": "50%"}]}},
+}
+SERVERS = {
+    "uvicorn": ["-m", "uvicorn", "app:app", "--log-level", "warning", "--port"],
+    "uvicorn-workers": ["-m", "uvicorn", "app:app", "--workers", "2", "--log-level", "warning", "--port"],
+    "hypercorn": ["-m", "hypercorn", "app:app", "-b"],
+}
+
+
+@pytest.fixture(params=sorted(SERVERS))
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[int, Path]]:
+    """A server process with the application, and the file that its flags come from."""
+    (tmp_path / "app.py").write_text(APP)
+    (tmp_path / "flags.json").write_text(json.dumps(FLAGS))
+    port = free_port()
+    where = f"127.0.0.1:{port}" if request.param == "hypercorn" else str(port)
+    process = subprocess.Popen([sys.executable, *SERVERS[request.param], where], cwd=tmp_path)
+    try:
+        wait_for_port(port)
+        yield port, tmp_path / "flags.json"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def get(port: int, path: str, **headers: str) -> tuple[http.client.HTTPResponse, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request("GET", path, headers=headers)
+    response = connection.getresponse()
+    text = response.read().decode()
+    connection.close()
+    return response, text
+
+
+def test_under_a_real_server(server: tuple[int, Path]) -> None:
+    """Pages, gates, streams and cookies work over a socket, and a change of the file shows within a moment."""
+    port, file = server
+    response, text = get(port, "/?key=live&key=dark")
+    assert json.loads(text) == {"live": True, "dark": False}
+    assert get(port, "/gated")[0].status == 404
+    response, text = get(port, "/stream")
+    assert text == "TrueTrueTrue"
+    assert response.getheader("cache-control") is None
+    response, first = get(port, "/?key=half")
+    cookie = response.getheader("set-cookie") or ""
+    assert cookie.startswith("flags_visitor=")
+    for _ in range(5):
+        response, text = get(port, "/?key=half", Cookie=cookie.partition(";")[0])
+        assert (text, response.getheader("set-cookie")) == (first, None)
+    file.write_text(json.dumps({**FLAGS, "flags": {**FLAGS["flags"], "dark": {"rules": [{"serve": True}]}}}))
+    deadline = time.monotonic() + 15
+    while get(port, "/gated")[0].status == 404:
+        assert time.monotonic() < deadline, "the change never showed"
+        time.sleep(0.05)
+
+
+def test_websocket_follows_changes(server: tuple[int, Path]) -> None:
+    """A connection that stays open sees a change with its next message."""
+    from websockets.sync.client import connect
+
+    port, file = server
+    with connect(f"ws://127.0.0.1:{port}/ws", open_timeout=20) as socket:
+        socket.send("dark")
+        assert socket.recv(timeout=20) == "False"
+        file.write_text(json.dumps({**FLAGS, "flags": {"dark": {"rules": [{"serve": True}]}}}))
+        deadline = time.monotonic() + 15
+        answer = "False"
+        while answer == "False":
+            assert time.monotonic() < deadline, "the change never showed"
+            time.sleep(0.05)
+            socket.send("dark")
+            answer = str(socket.recv(timeout=20))
+        assert answer == "True"
+
+
+def test_huge_cookies_over_a_socket(server: tuple[int, Path]) -> None:
+    """What a server lets through does no harm: near its header limit, in bytes that are no text."""
+    port, _ = server
+    for cookie in ("flags_visitor=" + "A" * 50_000, "flags_visitor=\xff\xfe; flags_override=\xff", ";" * 20_000):
+        response, _ = get(port, "/?key=half&key=live", Cookie=cookie)
+        assert response.status in (200, 400, 431)
