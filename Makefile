@@ -14,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
 SITE_EXTRAS := django,flask,starlette,fastapi,matches,cli,release
-ALL_EXTRAS  := $(SITE_EXTRAS),console,openfeature,otel,redis,postgres,celery
+ALL_EXTRAS  := $(SITE_EXTRAS),flagd,console,openfeature,otel,http,redis,postgres,celery
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check lint types layers coverage conformance differential matrix bench docs wheel system-packages clean
@@ -42,12 +42,12 @@ layers: $(VENV)/.dev ## imports point downwards
 
 coverage: $(VENV)/.dev ## branch coverage of the core by its own tests
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -q -n 2 tests/core tests/formats tests/sources
+	HYPOTHESIS_PROFILE=few $(BIN)/coverage run -m pytest -q -n 2 tests/core tests/formats tests/sources
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
 conformance: $(VENV)/.test ## counts of the shared conformance cases, by file
-	$(BIN)/python -m tests.dialects.conformance_table
+	$(BIN)/python -m tests.dialects.conformance_table --write
 
 differential: $(VENV)/.bench ## random decisions, ours and each vendor's own library's
 	$(BIN)/python -m pytest -m differential tests/differential

@@ -17,7 +17,23 @@ ROOT = Path(__file__).parents[1]
 # No deadline: a test may not depend on how busy the machine is.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=2_000)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+# For measuring coverage, where each example costs five times as much: few, and the same ones in every run.
+settings.register_profile("few", settings.get_profile("default"), max_examples=25, derandomize=True)
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
+settings.load_profile(PROFILE)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the profile ``few`` also win over tests that ask for more examples themselves."""
+    if PROFILE != "few":
+        return
+    for function in {item.function for item in items if isinstance(item, pytest.Function)}:
+        own = getattr(function, "_hypothesis_internal_use_settings", None)
+        if own is not None:
+            few = min(own.max_examples, settings.get_profile("few").max_examples)
+            function._hypothesis_internal_use_settings = settings(
+                own, max_examples=few, derandomize=True, database=None
+            )
 
 
 @pytest.fixture(scope="session")

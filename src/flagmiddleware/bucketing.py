@@ -14,7 +14,7 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 from itertools import accumulate
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from mmh3 import mmh3_32_uintdigest as murmur
@@ -71,7 +71,8 @@ def threshold(percent: Decimal) -> int:
     >>> threshold(Decimal(25)), threshold(Decimal("0.001"))
     (1073741824, 42949)
     """
-    return int(Fraction(percent) * BUCKETS // 100)
+    numerator, denominator = percent.as_integer_ratio()
+    return numerator * BUCKETS // (denominator * 100)
 
 
 def cuts(weights: Sequence[Decimal | int | float]) -> tuple[int, ...]:
@@ -80,7 +81,9 @@ def cuts(weights: Sequence[Decimal | int | float]) -> tuple[int, ...]:
     >>> cuts([1, 1, 2])
     (1073741824, 2147483648, 4294967296)
     """
-    exact = [Fraction(str(weight)) for weight in weights]
+    # Whole numbers, which nearly all weights are, need no fractions to be exact.
+    whole = all(weight.__class__ is int for weight in weights)
+    exact: list[Any] = list(weights) if whole else [Fraction(str(weight)) for weight in weights]
     total = sum(exact)
     ends = [int(part * BUCKETS // total) for part in accumulate(exact)]
     return (*ends[:-1], BUCKETS)

@@ -85,7 +85,7 @@ class Flags:
 
     >>> flags = Flags({"version": 1, "flags": {"beta": {"rules": [{"rollout": "25%"}]}}})
     >>> [flags.is_enabled("beta", Context(f"user-{n}")) for n in range(4)]
-    [False, False, False, True]
+    [False, True, False, False]
     """
 
     def __init__(

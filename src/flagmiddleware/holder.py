@@ -188,7 +188,10 @@ class Holder:
 
     def _in_thread(self) -> None:
         self._loading = _Loading(os.getpid(), monotonic())
-        Thread(target=self._attempt_and_release, name="flagmiddleware-reload", daemon=True).start()
+        try:
+            Thread(target=self._attempt_and_release, name="flagmiddleware-reload", daemon=True).start()
+        except RuntimeError:  # the interpreter is on its way out, or the machine is full: the next look tries again
+            self._loading = None
 
     def _attempt_and_release(self) -> None:
         try:
@@ -237,6 +240,9 @@ class Holder:
         self.reloads += self.state is not State.NOT_READY
         self.confirm()
         self._announce(previous)
+        accepted = getattr(self.source, "accepted", None)
+        if accepted is not None:
+            accepted(snapshot)
 
     def follow_clock(self) -> None:
         """Make the plan of now where a schedule or ramp has crossed a boundary, or the clock was set back."""

@@ -11,8 +11,9 @@ from __future__ import annotations
 import logging
 import os
 import random
+import time
 from threading import Thread
-from time import monotonic, sleep
+from time import monotonic
 from typing import Final
 
 from .errors import FlagMiddlewareError, SourceError
@@ -25,6 +26,7 @@ __all__ = ["Refresher"]
 logger = logging.getLogger("flagmiddleware")
 
 _MISSED: Final = 5  # intervals without a heartbeat after which the thread counts as dead
+_PATIENCE: Final = 64.0  # seconds: the longest that a thread goes without a heartbeat, however often it was replaced
 _STALE_AFTER: Final = 3  # missed intervals after which the flags are called stale
 _JITTER: Final = 0.2
 _BACKOFF: Final = (0.05, 1.0, 5.0)  # seconds: the first wait, the longest, the longest once a minute has passed
@@ -59,7 +61,8 @@ class Refresher:
         self._pid = os.getpid()
         self._closed = False
         self._rewound: tuple[str, float] | None = None
-        self._refused_hash = ""
+        self._refused: tuple[Snapshot, FlagMiddlewareError] | None = None
+        self._in_a_row = 0  # replacements since the source was last heard
 
     # -- supervision ----------------------------------------------------------------------------------------------
 
@@ -69,10 +72,8 @@ class Refresher:
         if self._closed:
             return
         if owner is not None and owner.pid == pid:
-            if now - owner.beat > _MISSED * max(self.interval, 1.0):
-                self.restarts += 1
-                logger.warning("the refresher of %s gave no sign of life and is replaced", self._holder.source.name)
-                self._spawn()
+            if now - owner.beat > self._patience():
+                self._replace(now - owner.beat)
             return
         # A child that has just been forked may end at once: it gets a thread when it is seen a second time, unless
         # what it inherited is old already.
@@ -82,9 +83,29 @@ class Refresher:
         self._pid = pid
         self._spawn()
 
+    def _patience(self) -> float:
+        # Doubled each time, so that a resolver which hangs for minutes does not collect threads.
+        usual = _MISSED * max(self.interval, 1.0)
+        return max(usual, min(usual * 2**self._in_a_row, _PATIENCE))
+
+    def _replace(self, silent: float) -> None:
+        self.restarts += 1
+        self._in_a_row = min(self._in_a_row + 1, 10)
+        source = self._holder.source
+        logger.warning("the refresher of %s gave no sign of life and is replaced", source.name)
+        if monotonic() - self._holder.confirmed > _STALE_AFTER * self.interval:
+            self._holder.failed(SourceError(f"{source.name} has kept its refresher waiting for {silent:.0f} s"))
+        abort = getattr(source, "abort", None)
+        if abort is not None:
+            abort()  # what the old thread hangs in ends, and so does the thread
+        self._spawn()
+
     def _spawn(self) -> None:
         owner = self._owner = _Owner()
-        Thread(target=self._run, args=(owner,), name="flagmiddleware-refresher", daemon=True).start()
+        try:
+            Thread(target=self._run, args=(owner,), name="flagmiddleware-refresher", daemon=True).start()
+        except RuntimeError:  # no thread can be had: the interpreter is on its way out, or the machine is full
+            self._owner = None
 
     def close(self) -> None:
         """Let the thread leave; it ends with its present fetch."""
@@ -119,7 +140,7 @@ class Refresher:
         until = monotonic() + seconds
         while self._owner is owner and (left := until - monotonic()) > 0:
             owner.beat = monotonic()
-            sleep(min(left, 1.0))
+            time.sleep(min(left, 1.0))  # looked up late: gevent may have replaced it
 
     def _backoff(self, error: Exception, failures: int, lasted: float) -> float:
         if isinstance(error, SourceError) and error.refused:
@@ -141,7 +162,12 @@ class Refresher:
     def reconcile(self) -> None:
         """Fetch once and put in force what is newer; raises what the source or the parser raised."""
         holder = self._holder
-        found = holder.source.fetch(holder.snapshot)
+        refused = self._refused
+        found = holder.source.fetch(holder.snapshot if refused is None else refused[0])
+        self._in_a_row = 0
+        if found is None and refused is not None:
+            raise refused[1]  # still what we could not take: neither read nor parsed again
+        self._refused = None
         if found is None:
             self._rewound = None
             return holder.confirm()
@@ -155,13 +181,20 @@ class Refresher:
             self.conflicts += 1
             logger.warning("%s changed under revision %s: its content is followed", holder.source.name, found.revision)
         self._rewound = None
-        holder.accept(found)
-        return None
+        return self._accept(found)
+
+    def _accept(self, found: Snapshot) -> None:
+        try:
+            self._holder.accept(found)
+        except FlagMiddlewareError as error:
+            if found.settled:
+                self._refused = found, error
+            raise
 
     def _check(self, found: Snapshot) -> None:
         if not intact(found):
-            self._refused_hash = found.sha256
-            raise SourceError(f"{self._holder.source.name}: revision {found.revision} does not have the hash it claims")
+            told = f"{self._holder.source.name}: revision {found.revision} does not have the hash it claims"
+            raise SourceError(told)
 
     def _patience_is_over(self, found: Snapshot) -> bool:
         now = monotonic()

@@ -328,7 +328,7 @@ def test_a_url_of_an_unknown_scheme_names_the_known_ones() -> None:
     """The message says what would work."""
     from flagmiddleware import ConfigurationError
 
-    with pytest.raises(ConfigurationError, match="file://"):
+    with pytest.raises(ConfigurationError, match="known: file"):
         Flags("gopher://example.org/flags")
 
 

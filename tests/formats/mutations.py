@@ -9,12 +9,16 @@ from hypothesis import strategies as st
 
 from tests.core.strategies import documents
 
+# fmt: off
 WORDS = (
-    "all any not segment targeting_key on off true false 25% 0.25 1% rollout ramp linear serve split name if schedule "
-    "from until at to user country alpha beta insiders oceania blue x-note $schema environments staging clear rules "
-    "variants default enabled requires tests given expect environment risk technical low high expires 2027-03-31 "
-    "2027-02-30 owner metadata policy attributes eq in exists matches semver 2026-12-01T00:00:00Z 2026-12-01"
-).split()
+    "all", "any", "not", "segment", "targeting_key", "on", "off", "true", "false", "25%", "0.25", "1%", "rollout",
+    "ramp", "linear", "serve", "split", "name", "if", "schedule", "from", "until", "at", "to", "user", "country",
+    "alpha", "beta", "insiders", "oceania", "blue", "x-note", "$schema", "environments", "staging", "clear",
+    "rules", "variants", "default", "enabled", "requires", "tests", "given", "expect", "environment", "risk",
+    "technical", "low", "high", "expires", "2027-03-31", "2027-02-30", "owner", "metadata", "policy", "attributes",
+    "eq", "in", "exists", "matches", "semver", "2026-12-01T00:00:00Z", "2026-12-01",
+)
+# fmt: on
 texts = st.one_of(st.sampled_from(["", *WORDS]), st.text(max_size=5))
 junk: st.SearchStrategy[Any] = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(-1, 101), st.floats(allow_nan=False, allow_infinity=False), texts),

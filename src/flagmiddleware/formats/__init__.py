@@ -57,20 +57,28 @@ def parse_files(
 
     ``name`` is what a problem calls the folder where it is in none of its files.
     """
-    from .native import parse_documents, paused_collector
+    from .native import paused_collector
 
     _check_format(format)
     if not files:
         raise RulesetError([Problem("there is no flag file in this folder", file=name)])
-    syntax = format if format in SYNTAXES else None
-    if format is not None and format != "native" and syntax is None:
-        return _parse_dialect(files, format, environment=environment, strict=strict, options=options)
+    how: dict[str, Any] = {"environment": environment, "strict": strict, "options": options}
+    if format is not None and format != "native" and format not in SYNTAXES:
+        return _parse_dialect(files, format, how)
     with paused_collector():
-        documents = [read(files[name], name=name, syntax=syntax) for name in sorted(files)]
-        found = format or _recognise(documents)
-        if found in ("native", *SYNTAXES):
-            return parse_documents(documents, environment=environment, strict=strict, options=options)
-    return _parse_dialect(files, found, environment=environment, strict=strict, options=options)
+        # A call, so that all that was only needed meanwhile is gone when the collector goes on.
+        return _read_and_parse(files, format, how)
+
+
+def _read_and_parse(files: Mapping[str, bytes], format: str | None, how: Mapping[str, Any]) -> Ruleset:
+    from .native import parse_documents
+
+    syntax = format if format in SYNTAXES else None
+    documents = [read(files[name], name=name, syntax=syntax) for name in sorted(files)]
+    found = format or _recognise(documents)
+    if found == "native" or found in SYNTAXES:
+        return parse_documents(documents, **how)
+    return _parse_dialect(files, found, how)
 
 
 def parse_document(
@@ -115,7 +123,7 @@ def _module(dialect: str) -> Any:
     return import_module(FORMATS[dialect])
 
 
-def _parse_dialect(files: Mapping[str, bytes], dialect: str, **how: Any) -> Ruleset:
+def _parse_dialect(files: Mapping[str, bytes], dialect: str, how: Mapping[str, Any]) -> Ruleset:
     parse_one = _module(dialect).parse
     rulesets: dict[str, Ruleset] = {name: parse_one(files[name], name=name, **how) for name in sorted(files)}
     if len(rulesets) == 1:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from ..errors import ConfigurationError, SourceError
 from .base import Snapshot, Source
@@ -26,6 +27,7 @@ __all__ = ["cached"]
 logger = logging.getLogger("flagmiddleware")
 
 _MAGIC: Final = b"flagmiddleware 1 "
+_FROM_DISK: Final = object()  # the token of what was read back
 
 
 class _Kept(msgspec.Struct, array_like=True):
@@ -65,17 +67,21 @@ class _Cached(_Wrapper):
 
     def fetch(self, known: Snapshot | None) -> Snapshot | None:
         """What the inner source has; at a start without it, what was kept. Raises what the inner source raised."""
+        ours = known is not None and known.token is _FROM_DISK
         try:
-            found = self.inner.fetch(known)
+            found = self.inner.fetch(replace(known, token=None) if known is not None and ours else known)
         except SourceError:
             kept = self._read() if known is None else None
             if kept is None:
                 raise
             logger.warning("%s is dark: starting from the snapshot kept on disk", self.name)
             return kept
-        if found is not None and found.settled:
-            self._write(found)
         return found
+
+    def accepted(self, snapshot: Snapshot) -> None:
+        """The snapshot is in force: keep it. What was refused is never kept, or the next start would be dark too."""
+        if snapshot.settled and snapshot.token is not _FROM_DISK:
+            self._write(snapshot)
 
     def _read(self) -> Snapshot | None:
         try:
@@ -90,7 +96,7 @@ class _Cached(_Wrapper):
             kept = msgspec.msgpack.decode(body, type=_Kept)
         except msgspec.MsgspecError:
             return None
-        return Snapshot(**{name: getattr(kept, name) for name in kept.__struct_fields__}, token=None)
+        return Snapshot(**{name: getattr(kept, name) for name in kept.__struct_fields__}, token=_FROM_DISK)
 
     def _write(self, snapshot: Snapshot) -> None:
         data: Any = snapshot.data

@@ -7,14 +7,18 @@ given for and to no other, whatever a redirect says.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import time
+import weakref
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import urllib3
+from urllib3.util.wait import wait_for_read
 
 from ..errors import ConfigurationError, SourceError
 from .base import Snapshot
@@ -67,12 +71,14 @@ class HttpSource:
         self._pid = 0
         self._pool: Any = None
         self._stream: Any = None
+        self._open_connections: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def _http(self) -> urllib3.PoolManager:
         if self._pid != os.getpid():  # sockets that a fork inherited belong to the parent
             self._pid, self._stream = os.getpid(), None
-            self._pool = urllib3.PoolManager(num_pools=4, maxsize=2, retries=False)
-        return self._pool  # type: ignore[no-any-return]
+            self._open_connections = weakref.WeakSet()
+            self._pool = _pool_manager(self._open_connections)
+        return self._pool
 
     def changed(self, known: Snapshot | None) -> bool:
         """Always worth a look."""
@@ -157,13 +163,21 @@ class HttpSource:
             if self._stream is None:
                 self._stream = self._listen(timeout)
                 return True  # what happened before the stream stood is found by fetching now
-            return bool(self._stream.read1(_CHUNK))
-        except urllib3.exceptions.ReadTimeoutError:
-            return False
+            # Asked before it is read: a read that runs into its time limit costs the whole stream.
+            if not wait_for_read(self._stream, timeout):
+                return False
+            if self._stream.read1(_CHUNK):
+                return True
+            raise OSError("the event stream ended")
         except (urllib3.exceptions.HTTPError, OSError):
-            self._stream = None
+            self._drop_stream()
             time.sleep(min(timeout, 0.5))
             return True
+
+    def _drop_stream(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
 
     def _listen(self, timeout: float) -> Any:
         headers = {**self._headers, "Accept": "text/event-stream", "Cache-Control": "no-cache"}
@@ -176,11 +190,42 @@ class HttpSource:
             raise urllib3.exceptions.HTTPError(f"the event stream answers {stream.status}")
         return stream
 
+    def abort(self) -> None:
+        """End what this process is waiting for, whatever phase it is in: for whoever finds that it takes too long."""
+        if self._pid == os.getpid():
+            for connection in list(self._open_connections):
+                _shut(connection)
+
     def close(self) -> None:
         """Close the sockets of this process."""
         if self._pid == os.getpid() and self._pool is not None:
+            self._drop_stream()
             self._pool.clear()
-            self._stream = None
+
+
+def _pool_manager(connections: weakref.WeakSet[Any]) -> urllib3.PoolManager:
+    """A pool that notes each connection: a header that drips in is under no total time limit, but can be shut."""
+
+    class Noted:
+        def connect(self: Any) -> None:
+            super(Noted, self).connect()  # type: ignore[misc]
+            connections.add(self)
+
+    plain = type("Plain", (Noted, urllib3.connection.HTTPConnection), {})
+    secure = type("Secure", (Noted, urllib3.connection.HTTPSConnection), {})
+    manager = urllib3.PoolManager(num_pools=4, maxsize=2, retries=False)
+    manager.pool_classes_by_scheme = {
+        "http": type("PlainPool", (urllib3.HTTPConnectionPool,), {"ConnectionCls": plain}),
+        "https": type("SecurePool", (urllib3.HTTPSConnectionPool,), {"ConnectionCls": secure}),
+    }
+    return manager
+
+
+def _shut(connection: Any) -> None:
+    sock = getattr(connection, "sock", None)
+    if sock is not None:
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
 
 
 def _join(base: str, target: str) -> str:

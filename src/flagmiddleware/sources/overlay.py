@@ -68,6 +68,8 @@ class _Overlay:
 
     def fetch(self, known: Snapshot | None) -> Snapshot | None:
         """Both together; the lower one must be there, the upper one may be missing."""
+        below: Any
+        above: Any
         below, above = known.token if known is not None else (None, None)
         lower = self._base.fetch(below)
         try:
@@ -79,7 +81,6 @@ class _Overlay:
         if lower is None and upper is None:
             return None
         below, above = lower or below, upper or above
-        assert below is not None  # the lower source gave one now or before
         merged = self._merge(below, above)
         return Snapshot(
             data=merged, name=self.name, revision=below.revision, epoch=below.epoch, token=(below, above),
@@ -92,6 +93,12 @@ class _Overlay:
             return lower
         upper: Ruleset = self._parse(above)
         return replace(lower, flags={**lower.flags, **upper.flags}, segments={**lower.segments, **upper.segments})
+
+    def accepted(self, snapshot: Snapshot) -> None:
+        """Both halves are in force."""
+        for source, part in zip((self._base, self._local), snapshot.token, strict=True):
+            if part is not None and hasattr(source, "accepted"):
+                source.accepted(part)
 
     def close(self) -> None:
         """Let go of both."""

@@ -16,11 +16,13 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, unquote, urlencode, urlsplit
 from uuid import uuid4
 
 import redis
+from redis.backoff import NoBackoff
 from redis.cluster import RedisCluster
+from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from ..errors import ConfigurationError, ConflictError, SourceError
@@ -59,17 +61,24 @@ return epoch
 def _connect(url: str, timeout: float) -> Any:
     """A client for the URL, with a time limit on everything."""
     limits: dict[str, Any] = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
+    # The refresher tries again, not the client: a write that the client repeats would conflict with itself.
+    once: dict[str, Any] = {**limits, "retry": Retry(NoBackoff(), 0)}
     parts = urlsplit(url)
-    login: dict[str, Any] = {"username": parts.username, "password": parts.password}
+    login: dict[str, Any] = {"username": _plain(parts.username), "password": _plain(parts.password)}
     if parts.scheme == "redis+sentinel":
         hosts = [_host(item, 26379) for item in parts.netloc.rpartition("@")[2].split(",")]
         service = parts.path.strip("/") or "mymaster"
         sentinel: Any = Sentinel
-        return sentinel(hosts, **limits).master_for(service, **limits, **login)
+        return sentinel(hosts, **limits).master_for(service, **once, **login)
     if parts.scheme == "redis+cluster":
         host, port = _host(parts.netloc.rpartition("@")[2], 6379)
         return RedisCluster(host=host, port=port, **limits, **login)
-    return redis.Redis.from_url(url.partition("?")[0], **limits)
+    query = urlencode([(name, value) for name, value in parse_qsl(parts.query) if name != "name"])
+    return redis.Redis.from_url(parts._replace(query=query).geturl(), **once)
+
+
+def _plain(text: str | None) -> str | None:
+    return None if text is None else unquote(text)
 
 
 def _host(text: str, default: int) -> tuple[str, int]:
@@ -197,7 +206,7 @@ class RedisSource:
         Raises ConflictError unless ``expected`` (None: nothing there yet) is the store's revision. A reply that was
         lost on the way is looked up: the change is written once or not at all.
         """
-        revision = str(int(expected or 0) + 1)
+        revision = _following(expected, self.name)
         digest = hashlib.sha256(change.data).hexdigest()
         current = self._ask(lambda client: client.hget(self.key, "epoch"))
         epoch = _text(current) or uuid4().hex
@@ -261,6 +270,13 @@ class RedisSource:
             self._drop_listener()
             self._client.close()
             self._client = None
+
+
+def _following(expected: str | None, name: str) -> str:
+    try:
+        return str(int(expected or 0) + 1)
+    except ValueError:
+        raise ConflictError(f"{name} counts its revisions: {expected!r} is none of them") from None
 
 
 def _text(value: Any) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+
+from msgspec.structs import replace
 
 from ..errors import SourceError
 from .base import Snapshot, Source
@@ -22,6 +23,10 @@ class _Wrapper:
             self.wait = inner.wait
         if hasattr(inner, "start_timeout"):
             self.start_timeout = inner.start_timeout
+        if hasattr(inner, "abort"):
+            self.abort = inner.abort
+        if hasattr(inner, "accepted"):
+            self.accepted = inner.accepted
 
     def fetch(self, known: Snapshot | None) -> Snapshot | None:
         return self.inner.fetch(known)
@@ -59,20 +64,25 @@ class _Fallback:
         for place, source in enumerate(self._sources):
             # A token means something to the source that gave it, and only to that one.
             mine = known if known is not None and known.token is not None and known.token[0] == place else None
-            unwrapped = _replace(mine, token=mine.token[1]) if mine is not None else None
             try:
-                found = source.fetch(unwrapped)
+                found = source.fetch(None if mine is None else _unwrapped(mine))
             except SourceError as error:
                 reasons.append(str(error))
                 continue
-            return (
-                None if found is None else _replace(found, token=(place, found.token), epoch=f"{place}:{found.epoch}")
-            )
+            if found is None:
+                return None
+            return replace(found, token=(place, found.token), epoch=f"{place}:{found.epoch}")
         raise SourceError("; ".join(reasons))
 
     def changed(self, known: Snapshot | None) -> bool:
         """Always worth a look: which source answers may have changed too."""
         return True
+
+    def accepted(self, snapshot: Snapshot) -> None:
+        """Tell the source that the snapshot came from."""
+        accepted = getattr(self._sources[snapshot.token[0]], "accepted", None)
+        if accepted is not None:
+            accepted(_unwrapped(snapshot))
 
     def close(self) -> None:
         """Let go of both."""
@@ -80,10 +90,9 @@ class _Fallback:
             source.close()
 
 
-def _replace(snapshot: Snapshot, **fields: Any) -> Snapshot:
-    from msgspec.structs import replace
-
-    return replace(snapshot, **fields)
+def _unwrapped(snapshot: Snapshot) -> Snapshot:
+    """The snapshot as the source that it came from gave it."""
+    return replace(snapshot, token=snapshot.token[1], epoch=snapshot.epoch.partition(":")[2])
 
 
 def fallback(first: Source, second: Source) -> Source:

@@ -41,10 +41,16 @@ def parse(
     >>> parse(b"version: 1\\nflags: {beta: {rules: [{rollout: 10%}]}}").flags["beta"].rules[0].gate.share.text
     '10%'
     """
-    syntax = options.get("syntax")
     with paused_collector():
-        document = read(data, name=name, syntax=syntax if syntax in SYNTAXES else None)
-        return build([document], environment=environment, strict=strict, with_lines=bool(options.get("lines")))
+        return _read_and_parse(data, name, environment, strict, options)
+
+
+def _read_and_parse(
+    data: bytes, name: str, environment: str | None, strict: bool, options: Mapping[str, Any]
+) -> Ruleset:
+    syntax = options.get("syntax")
+    document = read(data, name=name, syntax=syntax if syntax in SYNTAXES else None)
+    return build([document], environment=environment, strict=strict, with_lines=bool(options.get("lines")))
 
 
 def parse_documents(

@@ -102,9 +102,12 @@ def _tests(scope: Scope, document: dict[str, Any], name: str) -> list[Condition]
                 near = nearest(word, OPERATORS) or f"; there are {', '.join(OPERATORS)}"
                 scope.report(operand, word, f"unknown operator{near}")
             continue
-        message = _refused(operator, value)
-        if message:
-            scope.report(operand, word, message)
+        if value.__class__ is not str or (word, value) not in scope.usable:
+            message = _refused(operator, value)
+            if message:
+                scope.report(operand, word, message)
+            elif value.__class__ is str:
+                scope.usable.add((word, value))
         tests.append(Test(name, operator, tuple(value) if value.__class__ is list else value))
     if not tests:
         scope.wrong(document, name, _VALUE)

@@ -12,7 +12,7 @@ from ...model import BOOLEAN, Example, Flag, FrozenDict, Requirement, Risk, free
 from ..words import expected, listed, nearest, show
 from .conditions import RESERVED
 from .rules import read_rules, read_variant
-from .scalars import KEY, is_date, read_instant
+from .scalars import KEY, is_date
 from .scope import Scope
 
 __all__ = ["FLAG_FIELDS", "PER_ENVIRONMENT", "check_keys", "read_details", "read_flag"]
@@ -137,9 +137,13 @@ def _risk(scope: Scope, document: dict[str, Any], field: str) -> Risk | None:
 
 
 def _expires(scope: Scope, document: dict[str, Any], field: str) -> str | None:
-    if not is_date(document[field]):
-        scope.wrong(document, field, "a day, such as 2027-03-31")
-    return document[field]  # type: ignore[no-any-return]
+    day = document[field]
+    if day.__class__ is not str or day not in scope.days:
+        if is_date(day):
+            scope.days[day] = None
+        else:
+            scope.wrong(document, field, "a day, such as 2027-03-31")
+    return day  # type: ignore[no-any-return]
 
 
 def _metadata(scope: Scope, document: dict[str, Any], field: str) -> Mapping[str, Any]:
@@ -222,38 +226,36 @@ def _tests(scope: Scope, document: dict[str, Any], flag: Flag, environments: Map
     if tests.__class__ is not list:
         scope.wrong(document, "tests", "a list of examples, such as [{given: {user: user-42}, expect: true}]")
         return ()
-    return tuple(
-        [
-            found
-            for index in range(len(tests))
-            if (found := _example(scope, tests, index, flag, environments)) is not None
-        ]
-    )
+    found = [_example(scope, tests, index, flag, environments) for index in range(len(tests))]
+    return tuple([example for example in found if example is not None])
 
 
 def _example(
     scope: Scope, tests: list[Any], index: int, flag: Flag, environments: Mapping[str, Flag]
 ) -> Example | None:
-    test = scope.mapping(tests, index, "an example, such as {given: {user: user-42}, expect: true}")
-    if not test:
+    test = tests[index]
+    if test.__class__ is not dict:
+        scope.wrong(tests, index, "an example, such as {given: {user: user-42}, expect: true}")
         return None
     if not test.keys() <= _TEST_FIELDS:
         scope.check_fields(test, _TEST_FIELDS)
-    at, message = read_instant(test["at"]) if "at" in test else (None, "")
-    if message:
-        scope.report(test, "at", message)
-    given = scope.mapping(test, "given", "attributes, such as {user: user-42}") if "given" in test else {}
-    environment = scope.text(given, "environment", "an environment's name") if "environment" in given else None
-    for name in RESERVED & given.keys():
-        scope.report(given, name, f'"{name}" is no attribute{"; write user" if name == "targeting_key" else ""}')
-    scope.free(test, "given") if "given" in test else None
     if "expect" not in test:
         scope.report(tests, index, "an example needs `expect`: the variant that these attributes are served")
         return None
-    tested = environments.get(environment or "", flag)
-    return Example(
-        FrozenDict({name: value for name, value in given.items() if name != "environment"}),
-        read_variant(scope, test, "expect", tested.variants),
-        environment,
-        at,
-    )
+    at = scope.instant(test, "at") if "at" in test else None
+    given, environment = _given(scope, test) if "given" in test else ({}, None)
+    variants = environments.get(environment or "", flag).variants
+    return Example(FrozenDict(given), read_variant(scope, test, "expect", variants), environment, at)
+
+
+def _given(scope: Scope, test: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
+    given = scope.mapping(test, "given", "attributes, such as {user: user-42}")
+    scope.free(test, "given")
+    if not RESERVED.isdisjoint(given):
+        for name in sorted(RESERVED.intersection(given)):
+            hint = "; write user" if name == "targeting_key" else ""
+            scope.report(given, name, f'"{name}" is no attribute{hint}')
+    if "environment" not in given:
+        return given, None
+    environment = scope.text(given, "environment", "an environment's name")
+    return {name: value for name, value in given.items() if name != "environment"}, environment

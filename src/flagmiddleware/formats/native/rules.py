@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any, Final
 
-from ...bucketing import cuts
 from ...model import BOOLEAN, Ramp, RampStep, Rollout, Rule, Schedule, Serve, Split
 from ..words import expected, listed, nearest, show
 from .conditions import read_condition
-from .scalars import read_instant
 from .scope import Scope
 
 __all__ = ["RULE_FIELDS", "read_rules", "read_variant"]
@@ -86,31 +84,26 @@ def _ramp(scope: Scope, rule: dict[str, Any]) -> Ramp:
 
 
 def _step(scope: Scope, steps: list[Any], index: int) -> RampStep | None:
-    step = scope.mapping(steps, index, "a step, such as {at: 2026-12-01T09:00:00Z, to: 10%}")
+    step = steps[index]
+    if step.__class__ is not dict:
+        scope.wrong(steps, index, "a step, such as {at: 2026-12-01T09:00:00Z, to: 10%}")
+        return None
     if not step.keys() <= _STEP_FIELDS:
         scope.check_fields(step, _STEP_FIELDS)
     absent = [name for name in ("at", "to") if name not in step]
-    if step and absent:
-        scope.report(steps, index, f"a step needs `at` and `to`; `{absent[0]}` is missing")
     if absent:
+        scope.report(steps, index, f"a step needs `at` and `to`; `{absent[0]}` is missing")
         return None
-    at, share = _instant(scope, step, "at"), scope.share(step, "to")
+    at, share = scope.instant(step, "at"), scope.share(step, "to")
     return None if at is None or share is None else RampStep(at, share)
-
-
-def _instant(scope: Scope, holder: dict[str, Any], key: str) -> float | None:
-    found, message = read_instant(holder[key])
-    if message:
-        scope.report(holder, key, message)
-    return found
 
 
 def _schedule(scope: Scope, rule: dict[str, Any]) -> Schedule:
     schedule = scope.mapping(rule, "schedule", "`from`, `until` or both")
     if not schedule.keys() <= _SCHEDULE_FIELDS:
         scope.check_fields(schedule, _SCHEDULE_FIELDS)
-    start = _instant(scope, schedule, "from") if "from" in schedule else None
-    until = _instant(scope, schedule, "until") if "until" in schedule else None
+    start = scope.instant(schedule, "from") if "from" in schedule else None
+    until = scope.instant(schedule, "until") if "until" in schedule else None
     if rule["schedule"].__class__ is dict and not _SCHEDULE_FIELDS & schedule.keys():
         scope.wrong(rule, "schedule", "`from`, `until` or both")
     if start is not None and until is not None and start >= until:
@@ -133,8 +126,7 @@ def _split(scope: Scope, rule: dict[str, Any], variants: Mapping[str, Any]) -> S
     if sound and not any(split.values()):
         sound = False
         scope.report(rule, "split", "all weights are zero, so nobody would be served anything")
-    weights = tuple(split.values())
-    return Split(tuple(split), cuts(weights), weights) if sound else Split((), ())
+    return scope.split(split) if sound else Split((), ())
 
 
 def read_variant(scope: Scope, holder: Any, key: str | int, variants: Mapping[str, Any]) -> str:

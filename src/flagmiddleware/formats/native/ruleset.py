@@ -92,8 +92,9 @@ class _Builder:
     def merge(self, field: str, values: dict[str, Any], tree: dict[str, Any]) -> None:
         self.scope.free(tree, field)
         for name, value in values.items():
-            if self.merged[field].setdefault(name, value) is not value:
+            if name in self.merged[field]:
                 self.scope.report(values, name, f"`{field}` has this in another file of this folder, too")
+            self.merged[field][name] = value
 
     def read_flags(self, document: Document) -> None:
         flags = self.scope.mapping(document.tree, "flags", "keys and flags") if "flags" in document.tree else {}

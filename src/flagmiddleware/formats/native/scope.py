@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, Final
 
-from ...model import InSegment, Rollout, Rule, Serve, Share
+from ...bucketing import cuts
+from ...model import InSegment, Rollout, Rule, Serve, Share, Split
 from ..syntax import Finding, is_deeper
 from ..words import expected, nearest
-from .scalars import read_share
+from .scalars import read_instant, read_share
 
 __all__ = ["Scope"]
 
-_SHALLOW = 80  # nesting of a free value, or of a condition, under which the document's depth is in no doubt
+_SCALARS: Final = frozenset((str, int, float, bool, type(None)))
+_PATIENCE: Final = 50_000  # names that are compared with wrong ones, in all
+_SHALLOW: Final = 80  # nesting of a free value, or of a condition, under which the document's depth is in no doubt
 
 
 class Scope:
     """Collects findings as ``holder[key]``: a container is unique in its document, so its path is found afterwards."""
 
     __slots__ = (
+        "cuts",
+        "days",
         "findings",
         "gates",
+        "instants",
         "is_deep",
         "members",
         "merged",
+        "patience",
         "rules",
         "segments",
         "serves",
         "shares",
+        "usable",
         "used_segments",
     )
 
@@ -40,8 +48,13 @@ class Scope:
         self.shares: dict[str | int, Share | None] = {}
         self.rules: dict[str | int, Rule] = {}
         self.gates: dict[str | int, Rollout | None] = {}
+        self.cuts: dict[tuple[Any, ...], tuple[int, ...]] = {}
+        self.instants: dict[str, float] = {}
+        self.days: dict[str, None] = {}
+        self.usable: set[tuple[str, str]] = set()
         self.merged: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = []
         self.is_deep = False
+        self.patience = _PATIENCE
 
     def report(self, holder: Any, key: str | int | None, message: str) -> None:
         """Note a problem at ``holder[key]``."""
@@ -66,7 +79,9 @@ class Scope:
     def free(self, holder: Any, key: str) -> Any:
         """A value of any shape."""
         value = holder[key]
-        if value.__class__ in (dict, list) and is_deeper(value, _SHALLOW):
+        if value.__class__ is dict and _SCALARS.issuperset(map(type, value.values())):
+            return value
+        if is_deeper(value, _SHALLOW):
             self.is_deep = True
         return value
 
@@ -145,6 +160,26 @@ class Scope:
             self.rules[value] = made
         return made
 
+    def split(self, weights: dict[str, Any]) -> Split:
+        """A split by variants' weights; the same weights have the same cuts."""
+        key = tuple(weights.values())
+        ends = self.cuts.get(key)
+        if ends is None:
+            ends = self.cuts[key] = cuts(key)
+        return Split(tuple(weights), ends, key)
+
+    def instant(self, holder: dict[str, Any], key: str) -> float | None:
+        """A point in time."""
+        value = holder[key]
+        found = self.instants.get(value) if value.__class__ is str else None
+        if found is None:
+            found, message = read_instant(value)
+            if found is None:
+                self.report(holder, key, message)
+            else:
+                self.instants[value] = found
+        return found
+
     def serve(self, variant: str) -> Serve:
         """Serving a variant; the same one is the same object."""
         found = self.serves.get(variant)
@@ -159,6 +194,9 @@ class Scope:
             found = self.members[name] = InSegment(name)
         return found
 
-    def missing(self, holder: Any, key: str | int | None, what: str, name: str, names: Iterable[str]) -> None:
+    def missing(self, holder: Any, key: str | int | None, what: str, name: str, names: Collection[str]) -> None:
         """Note a name that stands for nothing."""
-        self.report(holder, key, f'there is no {what} "{name[:60]}"{nearest(name, names)}')
+        # Whoever renamed a flag that thousands name wants to know soon, more than to be told the new name each time.
+        self.patience -= len(names)
+        near = nearest(name, names) if self.patience > 0 else ""
+        self.report(holder, key, f'there is no {what} "{name[:60]}"{near}')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import yaml
@@ -24,9 +24,6 @@ __all__ = ["lines", "read", "resolve"]
 
 # libyaml where PyYAML was built with it; the same events, slower, where it was not.
 _Parser: Final[Any] = getattr(yaml, "CLoader", yaml.Loader)
-
-_NO_KEY: Final = object()
-_UNSEEN: Final = object()
 
 _CORE = re.compile(
     r"(?P<null>~|null|Null|NULL|)"
@@ -63,107 +60,139 @@ def resolve(text: str) -> Any:
 
 def read(data: bytes) -> tuple[Any, list[Finding]]:
     """The data, and what is wrong with the text although it is well-formed."""
-    builder = _Builder()
     try:
-        builder.run(_Parser(data).get_event)
+        builder = _Builder(data)
+        tree = builder.document()
     except yaml.YAMLError as error:
         raise _refusal(error, data) from error
-    return builder.root, builder.findings
+    if builder.scalars.refused:
+        builder.findings.extend(_find(data, builder.scalars.refused))
+    return tree, builder.findings
+
+
+def _line(event: Any) -> int:
+    return int(event.start_mark.line) + 1
+
+
+class _Scalars(dict[str, Any]):
+    """What each plain scalar stands for; the same text is the same object. ``refused`` are no numbers of ours."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused: dict[str, str] = {}
+
+    def __missing__(self, text: str) -> Any:
+        try:
+            value = resolve(text)
+        except ValueError:  # more digits than Python converts
+            value = None
+            self.refused[text] = f"{text[:20]}… is too long a number"
+        if value.__class__ is float and value - value != 0:
+            value = None
+            hint = "write it in quotes if it is a text"
+            self.refused[text] = f"{text[:40]} is no number that a flag file may hold; {hint}"
+        self[text] = value
+        return value
+
+
+def _find(data: bytes, refused: Mapping[str, str]) -> Iterator[Finding]:
+    for path, event in _walk(data):
+        if event.__class__ is ScalarEvent and event.implicit[0] and event.value in refused:
+            yield Finding(path, None, refused[event.value], _line(event))
 
 
 class _Builder:
-    """Builds plain data from events; the findings name the container and key that they are about."""
+    """Builds plain data from events, going down with the nesting, which is limited."""
 
-    def __init__(self) -> None:
+    # The loops below see every event of the file: what they do not call, and do not look at, is what makes them fast.
+
+    def __init__(self, data: bytes) -> None:
         self.findings: list[Finding] = []
-        self.root: Any = None
+        self.next_event: Any = _Parser(data).get_event
+        self.scalars = _Scalars()
+        # Without these two characters there is neither an anchor nor a tag to look for.
+        self.is_careful = b"&" in data or b"!" in data
+        self.depth = 0
 
-    def run(self, next_event: Any) -> None:
-        # One loop, longer than most functions here: a call for each event would double the time that it takes.
-        seen: dict[str, Any] = {}
-        stack: list[Any] = []
-        box: list[Any] = []
-        node: Any = box
-        key: Any = _NO_KEY
-        while True:
+    def document(self) -> Any:
+        root: list[Any] = []
+        while (event := self.next_event()).__class__ is not StreamEndEvent:
+            if event.__class__ is DocumentStartEvent:
+                if root:
+                    raise refuse("one document a file: a second one starts here", _line(event))
+                self.value(self.next_event(), root, 0)
+        return root[0] if root else None
+
+    def value(self, event: Any, holder: Any, key: Any) -> None:
+        """Put the value that starts with this event at ``holder[key]``."""
+        kind = event.__class__
+        fresh: Any
+        if kind is MappingStartEvent:
+            fresh = {}
+        elif kind is SequenceStartEvent:
+            fresh = []
+        elif kind is ScalarEvent:
+            fresh = self.scalars[event.value] if event.implicit[0] else event.value
+        else:
+            fresh = None
+            self.note(event, holder, key, f"aliases are refused (*{event.anchor}); write it out, or use a segment")
+        if self.is_careful and kind is not AliasEvent:
+            fresh = self.decorated(event, fresh, holder, key)
+        if holder.__class__ is list:
+            holder.append(fresh)
+        else:
+            holder[key] = fresh
+        if kind is MappingStartEvent or kind is SequenceStartEvent:
+            self.depth += 1
+            if self.depth > DEEPEST:
+                raise too_deep(_line(event))
+            (self.mapping if kind is MappingStartEvent else self.sequence)(fresh)
+            self.depth -= 1
+
+    def mapping(self, node: dict[str, Any]) -> None:
+        next_event, scalars, is_careful = self.next_event, self.scalars, self.is_careful
+        while (event := next_event()).__class__ is ScalarEvent:
+            key = scalars[event.value] if event.implicit[0] else event.value
+            if is_careful:
+                self.decorated(event, key, node, key)
+            if key in node or key.__class__ is not str or key == "<<":
+                key = self.odd_key(event, key, node)
             event = next_event()
-            kind = event.__class__
-            if kind is ScalarEvent:
-                value = event.value
-                if event.implicit[0]:
-                    resolved = seen.get(value, _UNSEEN)
-                    if resolved is _UNSEEN:
-                        resolved = seen[value] = self.resolve(value, event)
-                    value = resolved
-                if event.anchor is not None or event.tag is not None:
-                    value = self.decorated(event, value, node, key)
-                if node.__class__ is list:
-                    node.append(value)
-                elif key is _NO_KEY:
-                    if value.__class__ is not str or value in node or value == "<<":
-                        value = self.odd_key(event, value, node)
-                    key = value
-                else:
-                    node[key] = value
-                    key = _NO_KEY
-            elif kind is MappingStartEvent or kind is SequenceStartEvent:
-                fresh: Any = {} if kind is MappingStartEvent else []
-                if event.anchor is not None or event.tag is not None:
-                    self.decorated(event, fresh, node, key)
-                if node.__class__ is list:
-                    node.append(fresh)
-                elif key is _NO_KEY:
-                    raise refuse("a key must be text, found a mapping or list", event.start_mark.line + 1)
-                else:
-                    node[key] = fresh
-                    key = _NO_KEY
-                stack.append(node)
-                node = fresh
-                if len(stack) > DEEPEST:
-                    raise too_deep(event.start_mark.line + 1)
-            elif kind is MappingEndEvent or kind is SequenceEndEvent:
-                node = stack.pop()
-            elif kind is AliasEvent:
-                self.aliased(event, node, key)
-                if key is _NO_KEY and node.__class__ is dict:
-                    raise refuse("a key must be text, found an alias", event.start_mark.line + 1)
-                key = _NO_KEY
-            elif kind is DocumentStartEvent:
-                if box:
-                    raise refuse("one document a file: a second one starts here", event.start_mark.line + 1)
-            elif kind is StreamEndEvent:
-                break
-        self.root = box[0] if box else None
+            if event.__class__ is ScalarEvent and not is_careful:
+                node[key] = scalars[event.value] if event.implicit[0] else event.value
+            else:
+                self.value(event, node, key)
+        if event.__class__ is not MappingEndEvent:
+            raise refuse("a key must be text, found a mapping, a list or an alias", _line(event))
 
-    def note(self, event: Any, node: Any, key: Any, message: str) -> None:
-        place = key if key is not _NO_KEY else (len(node) if node.__class__ is list else None)
-        self.findings.append(Finding(node, place, message, event.start_mark.line + 1))
+    def sequence(self, node: list[Any]) -> None:
+        next_event, scalars, is_careful = self.next_event, self.scalars, self.is_careful
+        while (event := next_event()).__class__ is not SequenceEndEvent:
+            if event.__class__ is ScalarEvent and not is_careful:
+                node.append(scalars[event.value] if event.implicit[0] else event.value)
+            else:
+                self.value(event, node, len(node))
 
-    def resolve(self, text: str, event: Any) -> Any:
-        try:
-            value = resolve(text)
-        except ValueError as error:  # more digits than Python converts
-            raise refuse(f"{text[:20]}… is too long a number", event.start_mark.line + 1) from error
-        if value.__class__ is float and value - value != 0:
-            message = f"{text[:40]} is no number that a flag file may hold; write it in quotes if it is a text"
-            raise refuse(message, event.start_mark.line + 1)
-        return value
+    def note(self, event: Any, holder: Any, key: Any, message: str) -> None:
+        self.findings.append(Finding(holder, key, message, _line(event)))
 
-    def decorated(self, event: Any, value: Any, node: Any, key: Any) -> Any:
+    def decorated(self, event: Any, value: Any, holder: Any, key: Any) -> Any:
         if event.anchor is not None:
-            message = f"anchors are refused here (&{event.anchor}); write it out, or use a segment"
-            self.note(event, node, key, message)
+            message = f"anchors are refused (&{event.anchor}); write it out, or use a segment"
+            self.note(event, holder, key, message)
         tag = event.tag
-        if tag is None or tag == "!":
+        if tag is None:
             return value
+        if tag == "!":  # "not to be guessed at"
+            return event.value if event.__class__ is ScalarEvent else value
         name = tag[len(_TAG) :] if tag.startswith(_TAG) else ""
         if name == "str" and event.__class__ is ScalarEvent:
             return event.value
         if name in ("map", "seq"):
             return value
         if name in ("int", "float", "bool", "null") and event.__class__ is ScalarEvent:
-            return self.resolve(event.value, event)
-        self.note(event, node, key, f"the tag {tag[:60]} is refused: only YAML's core schema is read")
+            return self.scalars[event.value]
+        self.note(event, holder, key, f"the tag {tag[:60]} is refused: only YAML's core schema is read")
         return value
 
     def odd_key(self, event: Any, value: Any, node: Any) -> str:
@@ -175,13 +204,6 @@ class _Builder:
         elif event.implicit[0]:
             self.note(event, node, text, "merge keys (<<) are refused; write the fields out, or use a segment")
         return text
-
-    def aliased(self, event: Any, node: Any, key: Any) -> None:
-        self.note(event, node, key, f"aliases are refused (*{event.anchor}); write it out, or use a segment")
-        if node.__class__ is list:
-            node.append(None)
-        elif key is not _NO_KEY:
-            node[key] = None
 
 
 def _refusal(error: yaml.YAMLError, data: bytes) -> Exception:
@@ -200,11 +222,18 @@ def _refusal(error: yaml.YAMLError, data: bytes) -> Exception:
 def lines(data: bytes) -> Mapping[Path, int]:
     """The line of every key and list item, by its path."""
     found: dict[Path, int] = {(): 1}
+    for path, event in _walk(data):
+        found.setdefault(path, _line(event))
+    return found
+
+
+def _walk(data: bytes) -> Iterator[tuple[Path, Any]]:
+    """Every key and every value of a text that was read before, with its path."""
     path: list[Any] = []
     in_mapping: list[bool] = []
     awaiting_key = False
     next_event = _Parser(data).get_event
-    while (event := next_event()) is not None and event.__class__ is not StreamEndEvent:
+    while (event := next_event()).__class__ is not StreamEndEvent:
         kind = event.__class__
         if kind is MappingEndEvent or kind is SequenceEndEvent:
             in_mapping.pop()
@@ -213,14 +242,14 @@ def lines(data: bytes) -> Mapping[Path, int]:
         elif kind in (ScalarEvent, AliasEvent, MappingStartEvent, SequenceStartEvent):
             if awaiting_key:
                 path[-1] = event.value
-                found[tuple(path)] = event.start_mark.line + 1
                 awaiting_key = False
+                yield tuple(path), event
                 continue
             if in_mapping and not in_mapping[-1]:
                 path[-1] += 1
-                found[tuple(path)] = event.start_mark.line + 1
+            if path:
+                yield tuple(path), event
             if kind is MappingStartEvent or kind is SequenceStartEvent:
                 in_mapping.append(kind is MappingStartEvent)
                 path.append(-1)
             awaiting_key = bool(in_mapping) and in_mapping[-1]
-    return found

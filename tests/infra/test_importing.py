@@ -36,17 +36,17 @@ def loaded_by(code: str) -> set[str]:
 def test_importing_every_public_name_loads_the_core_only() -> None:
     """No framework, no asyncio, no YAML, no thread: `import flagmiddleware` costs what the core costs."""
     names = ", ".join(f"flagmiddleware.{name}" for name in flagmiddleware.__all__)
-    assert not loaded_by(f"import flagmiddleware\n{names}") & HEAVY
+    assert sorted(loaded_by(f"import flagmiddleware\n{names}") & HEAVY) == []
 
 
 def test_deciding_needs_no_more_than_the_core() -> None:
     """A ruleset given as data is decided without YAML, asyncio or a thread."""
-    assert not loaded_by(f"import flagmiddleware\n{DECIDE}") & HEAVY
+    assert sorted(loaded_by(f"import flagmiddleware\n{DECIDE}") & HEAVY) == []
 
 
 def test_the_pytest_plugin_loads_no_framework() -> None:
     """Every pytest run of a site that has the package loads the plugin: it may not load Django for a Flask site."""
-    assert not loaded_by("import flagmiddleware.testing.plugin") & (FRAMEWORKS - {"click", "rich"})
+    assert sorted(loaded_by("import flagmiddleware.testing.plugin") & FRAMEWORKS) == []
 
 
 def test_every_public_name_is_there_and_listed() -> None:

@@ -1,0 +1,22 @@
+"""A flip reaches every worker of every server, and no request fails meanwhile."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.propagation import KINDS, WORKERS, measure_kind
+
+FLIPS = 5  # the long runs are `make propagation`
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("source", ["file", "redis"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_worker_follows_every_flip(kind: str, source: str) -> None:
+    """However the server forks and schedules: no failed request, no worker left behind, every revision arrives."""
+    run = measure_kind(kind, source=source, flips=FLIPS, longest=20.0)
+    assert run.failed == 0
+    assert run.requests > 100
+    assert len(run.workers) == WORKERS
+    assert len(run.delays) == FLIPS
+    assert max(run.delays) < 10.0  # arrived at all; how fast is a benchmark's matter, not a test's

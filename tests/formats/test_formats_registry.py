@@ -1,0 +1,153 @@
+"""Which dialect and syntax a text is read as."""
+
+from __future__ import annotations
+
+import gc
+import json
+import subprocess
+import sys
+
+import pytest
+
+from flagmiddleware import formats
+from flagmiddleware.errors import ConfigurationError, RulesetError
+from flagmiddleware.formats import FORMATS, parse, parse_document, parse_files
+
+NATIVE = b'{"version": 1, "flags": {"beta": {"rules": [{"rollout": "25%"}]}}}'
+FLAGD = json.dumps(
+    {"flags": {"beta": {"state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": "on"}}}
+).encode()
+UNLEASH = json.dumps({"version": 2, "features": [{"name": "beta", "enabled": True, "strategies": []}]}).encode()
+ROCKETFLAG = json.dumps(
+    {
+        "flags": [
+            {"id": "f1", "name": "beta", "kind": "flag", "enabled": True, "trafficPercentage": 100, "cohorts": [],
+             "audienceId": None, "updatedAt": "2026-01-01T00:00:00Z"}
+        ]
+    }
+).encode()  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("data", "dialect"), [(NATIVE, "native"), (FLAGD, "flagd"), (UNLEASH, "unleash"), (ROCKETFLAG, "rocketflag")]
+)
+def test_a_dialect_is_recognised_by_its_content(data: bytes, dialect: str) -> None:
+    """Each dialect's own document is read as that dialect without being told, and as told."""
+    assert parse(data).dialect.name.startswith(dialect)
+    assert list(parse(data).flags) == list(parse(data, format=dialect).flags)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("flags.yml", "version: 1\nflags: {beta: {}}"),
+        ("FLAGS.YAML", "version: 1\nflags: {beta: {}}"),
+        ("flags.toml", "version = 1\n[flags.beta]"),
+        ("flags.json", '{"version": 1, "flags": {"beta": {}}}'),
+        ("", "version: 1\nflags: {beta: {}}"),
+        ("", "# a comment\n\nversion = 1\n[flags.beta]"),
+        ("", '\ufeff {"version": 1, "flags": {"beta": {}}}'),
+        ("flags.yaml", '{"version": 1, "flags": {"beta": {}}}'),
+        ("flags.yaml", "\ufeffversion: 1\nflags: {beta: {}}"),
+        ("flags.txt", "flags:\n  beta: {}\nversion: 1\n"),
+    ],
+)
+def test_a_syntax_is_recognised_by_name_or_content(name: str, text: str) -> None:
+    """The ending of the name tells the syntax, and the first characters do where it does not; a BOM is let through."""
+    assert list(parse(text.encode(), name=name).flags) == ["beta"]
+
+
+def test_what_no_dialect_claims_is_told_as_native() -> None:
+    """A document that nobody recognises gets the native format's messages, which say what a flag file has."""
+    with pytest.raises(RulesetError, match="`version` is missing"):
+        parse(b'{"flags": {"beta": {"rules": []}}}')
+
+
+def test_an_ambiguous_document_names_the_choices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where several dialects claim a document, it is refused with their names."""
+    for name in ("flagd", "unleash"):
+        monkeypatch.setattr(f"{FORMATS[name]}.recognises", lambda document: True)
+    with pytest.raises(RulesetError, match="any of flagd, unleash; say which: format='flagd'"):
+        parse(b'{"flags": {"beta": {}}}')
+
+
+def test_an_unknown_format_is_a_wrong_setting() -> None:
+    """A format that is none names the nearest one."""
+    with pytest.raises(ConfigurationError, match='did you mean "unleash"'):
+        parse(NATIVE, format="unlaesh")
+
+
+def test_a_folder_of_another_dialect_is_joined() -> None:
+    """Several files of a dialect make one ruleset; a key in two of them is refused."""
+    other = FLAGD.replace(b"beta", b"gamma")
+    ruleset = parse_files({"b.json": FLAGD, "a.json": other})
+    assert dict(ruleset.sources) == {"gamma": "a.json", "beta": "b.json"}
+    assert set(ruleset.flags) == {"beta", "gamma"}
+    with pytest.raises(RulesetError, match=r'b\.json: flags\.beta: the flag "beta" is in a\.json, too'):
+        parse_files({"b.json": FLAGD, "a.json": FLAGD})
+
+
+def test_plain_data_is_copied_and_checked() -> None:
+    """A document given as plain data is not kept, and what JSON cannot hold in it is a problem at its place."""
+    tree = {"version": 1, "flags": {"beta": {"metadata": {"a": [1]}}}}
+    ruleset = parse_document(tree)
+    tree["flags"]["beta"]["metadata"]["a"].append(2)  # type: ignore[index]
+    assert ruleset.flags["beta"].metadata == {"a": [1]}
+    with pytest.raises(RulesetError) as caught:
+        parse_document({"version": 1, "flags": {"beta": {"expires": object(), "metadata": {"b": float("nan"), 3: 1}}}})
+    assert {problem.where for problem in caught.value.problems} == {
+        "flags.beta.expires", "flags.beta.metadata.b", "flags.beta.metadata"
+    }  # fmt: skip
+    cyclic: dict[str, object] = {"version": 1}
+    cyclic["flags"] = cyclic
+    with pytest.raises(RulesetError, match="nested deeper than 100"):
+        parse_document(cyclic)
+
+
+@pytest.mark.parametrize("data", [NATIVE, b"version: 1\nflags: {beta: {rules: [{rools: 1}]}}"])
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_collector_is_as_it_was(data: bytes, enabled: bool) -> None:
+    """Loading pauses the garbage collector, and puts it back as it was, also after a refusal."""
+    was_enabled = gc.isenabled()
+    try:
+        (gc.enable if enabled else gc.disable)()
+        try:
+            parse(data)
+        except RulesetError:
+            assert data is not NATIVE
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if was_enabled else gc.disable)()
+
+
+def test_json_loads_no_yaml() -> None:
+    """Reading a JSON file imports neither PyYAML, nor TOML, nor another dialect, nor the schema's types."""
+    code = (
+        "import sys; from flagmiddleware.formats import parse; parse(sys.stdin.buffer.read());"
+        "print(*sorted(name for name in sys.modules if name in ('yaml', 'tomllib', 'tomli', 'difflib', 'asyncio')"
+        " or name.startswith('flagmiddleware.formats')))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], input=NATIVE, capture_output=True, check=True, timeout=60)
+    loaded = run.stdout.decode().split()
+    assert "flagmiddleware.formats.syntax.json" in loaded
+    unwanted = ("yaml", "toml", "difflib", "asyncio", "shape", "schema", "flagd", "unleash", "rocketflag")
+    assert not [name for name in loaded if any(word in name for word in unwanted)]
+
+
+def test_every_registered_dialect_has_its_two_functions() -> None:
+    """Each module of the registry can be imported and has `parse` and `recognises`."""
+    for name in FORMATS:
+        module = formats._module(name)
+        assert callable(module.parse)
+        assert callable(module.recognises)
+
+
+def test_the_native_module_reads_like_any_dialect() -> None:
+    """`formats.native.parse` has the signature of every dialect, and takes the syntax as an option."""
+    from flagmiddleware.formats import native
+
+    how = {"name": "", "environment": None, "strict": True}
+    assert native.parse(NATIVE, **how, options={}) == parse(NATIVE)
+    assert native.parse(NATIVE, **how, options={"syntax": "yaml"}) == parse(NATIVE)
+    with pytest.raises(RulesetError, match="not valid TOML"):
+        native.parse(NATIVE, **how, options={"syntax": "toml"})
