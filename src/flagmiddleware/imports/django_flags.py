@@ -1,0 +1,209 @@
+"""django-flags: the ``FLAGS`` setting, a ``dumpdata`` fixture of its table, or an SQLite database.
+
+Facts: django-flags 5.2, ``flags.sources.Flag.check_state`` and ``flags.conditions``. A settings file is read, never
+run: its ``FLAGS`` must be written out as a literal.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+from ..conditions import OPERATORS, instant
+from .documents import is_sqlite, load, rows
+from .draft import Draft, FlagDraft, ImportProblem
+from .logic import every
+
+__all__ = ["convert"]
+
+_TRUE: Final = frozenset({"y", "yes", "t", "true", "on", "1"})
+
+
+class _Condition(NamedTuple):
+    kind: str
+    value: Any
+    required: bool
+
+
+def convert(data: bytes, name: str, options: Any) -> Draft:
+    """The native draft of django-flags' conditions."""
+    draft = Draft()
+    for key, conditions in _read(data, name).items():
+        _flag(draft.flag(key), conditions)
+    return draft
+
+
+def _read(data: bytes, name: str) -> dict[str, list[_Condition]]:
+    if not is_sqlite(data):
+        setting = _setting(data, name)
+        if setting is not None:
+            return {str(key): [_condition(item) for item in conditions] for key, conditions in setting.items()}
+    found: dict[str, list[_Condition]] = defaultdict(list)
+    for row in rows(data, name, ("flags_flagstate",)):
+        if row.model in ("flags_flagstate", "flags.flagstate"):
+            state = row.fields
+            found[state["name"]].append(_Condition(state["condition"], state["value"], bool(state.get("required"))))
+    if not found:
+        raise ImportProblem(f"{name or 'the file'} has neither a FLAGS setting nor a row of flags.FlagState in it")
+    return found
+
+
+def _setting(data: bytes, name: str) -> Mapping[Any, Any] | None:
+    """The value of FLAGS in a Python file, or the mapping in a JSON or YAML one; None for anything else."""
+    try:
+        tree = ast.parse(data)
+    except (SyntaxError, ValueError, RecursionError):
+        tree = ast.Module([], [])
+    for node in tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        value = getattr(node, "value", None)
+        if value is not None and any(isinstance(target, ast.Name) and target.id == "FLAGS" for target in targets):
+            try:
+                return dict(ast.literal_eval(value))
+            except (ValueError, TypeError, SyntaxError) as error:
+                raise ImportProblem(
+                    f"{name}: FLAGS is computed; write it out, or dump flags.flagstate ({error})"
+                ) from error
+    if any(isinstance(node, ast.Assign | ast.Import | ast.ImportFrom) for node in tree.body):
+        return None
+    document = load(data, name)
+    return document.get("FLAGS", document) if isinstance(document, Mapping) else None
+
+
+def _condition(item: Any) -> _Condition:
+    if isinstance(item, Mapping):
+        return _Condition(str(item.get("condition")), item.get("value"), bool(item.get("required")))
+    if isinstance(item, list | tuple) and len(item) in (2, 3):
+        return _Condition(str(item[0]), item[1], bool(item[2]) if len(item) == 3 else False)
+    raise ImportProblem(f"expected (condition, value), (condition, value, required) or a mapping, found {item!r:.80}")
+
+
+def _is_true(value: Any) -> bool:
+    return value.strip().lower() in _TRUE if isinstance(value, str) else bool(value)
+
+
+def _flag(flag: FlagDraft, conditions: list[_Condition]) -> None:
+    required, schedule = _required(flag, [one for one in conditions if one.required])
+    optional = [one for one in conditions if not one.required]
+    timed = {"schedule": schedule} if schedule else {}
+    if required is None:
+        flag.lost("a required condition could not be expressed, so the flag is off")
+    elif optional:
+        for one in optional:
+            _optional(flag, one, required, dict(schedule))
+    elif conditions:
+        flag.rule(every(required), **timed, serve=True)
+    if not any(note.flag == flag.key and note.kept == "lost" for note in flag.notes):
+        flag.exact("every condition came over")
+
+
+def _required(flag: FlagDraft, conditions: list[_Condition]) -> tuple[list[Any] | None, dict[str, str]]:
+    """The conditions that all rules share; None where one of them cannot hold or cannot be said."""
+    parts: list[Any] = []
+    schedule: dict[str, str] = {}
+    for one in conditions:
+        said = _say(flag, one)
+        if said is None:
+            return None, {}
+        if said is not True:
+            if "schedule" in said:
+                _narrow(schedule, said["schedule"])
+            else:
+                parts.append(said)
+    return parts, schedule
+
+
+def _narrow(schedule: dict[str, str], more: Mapping[str, str]) -> None:
+    for edge, text in more.items():
+        pick = max if edge == "from" else min
+        schedule[edge] = pick((schedule.get(edge, text), text), key=lambda each: instant(each) or 0.0)
+
+
+def _optional(flag: FlagDraft, one: _Condition, required: list[Any], schedule: dict[str, str]) -> None:
+    said = _say(flag, one)
+    if said is None:
+        return
+    parts = list(required)
+    if said is not True:
+        if "schedule" in said:
+            _narrow(schedule, said["schedule"])
+        else:
+            parts.append(said)
+    flag.rule(every(parts), name=one.kind.replace(" ", "-"), **({"schedule": schedule} if schedule else {}), serve=True)
+
+
+def _say(flag: FlagDraft, one: _Condition) -> Any:
+    """A condition in the native grammar: True where it always holds, None where it never does or cannot be said."""
+    say = _SAYINGS.get(one.kind)
+    if say is None:
+        flag.lost(f"condition {one.kind!r} is the site's own; write it as an attribute of FLAGMIDDLEWARE['CONTEXT']")
+        return None
+    return say(flag, one.value)
+
+
+def _boolean(flag: FlagDraft, value: Any) -> Any:
+    return True if _is_true(value) else None
+
+
+def _user(flag: FlagDraft, value: Any) -> Any:
+    flag.lost(f"user {value!r} is a user name there and an id here: replace it by the user's id")
+    return {"username": str(value)}
+
+
+def _anonymous(flag: FlagDraft, value: Any) -> Any:
+    return {"is_authenticated": not _is_true(value)}
+
+
+def _parameter(flag: FlagDraft, value: Any) -> Any:
+    name, _, wanted = str(value).partition("=")
+    flag.lost(f"parameter {name!r}: anybody could switch it on by a link; give the flag `qa: true` and sign a link, or "
+              f"read the parameter in FLAGMIDDLEWARE['CONTEXT']")  # fmt: skip
+    return {f"parameter.{name}": wanted or "True"}
+
+
+def _path(flag: FlagDraft, value: Any) -> Any:
+    try:
+        OPERATORS["matches"].prepare(str(value))
+    except ValueError as error:
+        flag.lost(f"path matches {value!r}: {error}")
+        return None
+    return {"path": {"matches": str(value)}}
+
+
+def _after(flag: FlagDraft, value: Any) -> Any:
+    return _edge(flag, "from", value)
+
+
+def _before(flag: FlagDraft, value: Any) -> Any:
+    return _edge(flag, "until", value)
+
+
+def _edge(flag: FlagDraft, edge: str, value: Any) -> Any:
+    text = value.isoformat() if isinstance(value, datetime) else str(value).strip().replace(" ", "T")
+    if instant(text) is None:
+        aware = instant(f"{text}Z" if "T" in text else f"{text}T00:00:00Z")
+        if aware is None:
+            flag.lost(f"{value!r} is no date")
+            return None
+        # Comparing with a date that has no zone was a TypeError there, caught, and therefore never true.
+        flag.lost(f"{value!r} has no time zone: the condition never held; it is left out")
+        return None
+    moment = datetime.fromtimestamp(instant(text) or 0.0, timezone.utc)
+    return {"schedule": {edge: moment.isoformat().replace("+00:00", "Z")}}
+
+
+_SAYINGS: Final[Mapping[str, Callable[[FlagDraft, Any], Any]]] = MappingProxyType(
+    {
+        "boolean": _boolean,
+        "user": _user,
+        "anonymous": _anonymous,
+        "parameter": _parameter,
+        "path matches": _path,
+        "after date": _after,
+        "before date": _before,
+    }
+)

@@ -1,0 +1,165 @@
+"""flagd's flag files: the targeting that ``if``, comparisons and ``fractional`` are enough to say.
+
+JsonLogic compares loosely (``"5" == 5``); here types must agree. To move nobody, keep the file: format="flagd".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from .documents import load
+from .draft import RESERVED, Draft, FlagDraft, ImportProblem, check_values, moved_by_split
+
+__all__ = ["convert"]
+
+_ORDER: Final[Mapping[str, str]] = MappingProxyType({">": "gt", ">=": "gte", "<": "lt", "<=": "lte"})
+_SWAPPED: Final[Mapping[str, str]] = MappingProxyType({"gt": "lt", "gte": "lte", "lt": "gt", "lte": "gte"})
+
+
+class _Unsayable(Exception):
+    """A part that the native grammar has no words for."""
+
+
+def convert(data: bytes, name: str, options: Mapping[str, Any]) -> Draft:
+    """The native draft of a flagd file."""
+    document = load(data, name)
+    flags = document.get("flags") if isinstance(document, Mapping) else None
+    if not isinstance(flags, Mapping):
+        raise ImportProblem(f'{name or "the file"}: expected an object with flags by key under "flags"')
+    shared = document.get("$evaluators") or {}
+    draft = Draft()
+    for key, flag in flags.items():
+        if isinstance(flag, Mapping):
+            _Import(draft.flag(key), flag, shared).run()
+        else:
+            draft.flag(key).lost(f"expected an object, found {flag!r:.60}")
+    return draft
+
+
+class _Import:
+    """One flag on its way."""
+
+    def __init__(self, flag: FlagDraft, source: Mapping[str, Any], shared: Mapping[str, Any]) -> None:
+        self.flag = flag
+        self.source = source
+        self.shared = shared
+        self.names: dict[str, Any] = {}
+
+    def run(self) -> None:
+        """Fill the flag."""
+        flag, variants = self.flag, dict(self.source.get("variants") or {})
+        default = self.source.get("defaultVariant")
+        problem = check_values(variants.values()) if variants else "it has no variants"
+        if problem or default not in variants:
+            flag.lost(problem or "it leaves its default to the caller; here a flag has one")
+            return
+        if self.source.get("state") == "DISABLED":
+            flag.body["enabled"] = False
+            flag.lost("a disabled flag left the value to the caller; here it serves its `off`")
+        self._variants(variants, str(default))
+        targeting = self.source.get("targeting")
+        try:
+            if targeting:
+                for rule in self._rules(targeting):
+                    flag.rules.append(rule)
+        except _Unsayable as error:
+            flag.rules.clear()
+            flag.lost(f"its targeting: {error}")
+        if not any(note.flag == flag.key and note.kept != "exact" for note in flag.notes):
+            flag.exact("its targeting came over; attributes must have the types that the file shows")
+
+    def _variants(self, variants: Mapping[str, Any], default: str) -> None:
+        flag = self.flag
+        if all(isinstance(value, bool) for value in variants.values()):
+            self.names = dict(variants)
+            if variants[default]:
+                flag.body["default"] = True
+            return
+        self.names = {name: flag.variant(value, name) for name, value in variants.items()}
+        flag.body.update(off=self.names[default], default=self.names[default])
+
+    def _served(self, result: Any) -> dict[str, Any]:
+        if isinstance(result, bool):
+            result = "true" if result else "false"
+        if isinstance(result, Mapping) and list(result) == ["fractional"]:
+            return self._fractional(result["fractional"])
+        if not isinstance(result, str) or result not in self.names:
+            raise _Unsayable(f"a result that names no variant: {result!r:.60}")
+        return {"serve": self.names[result]}
+
+    def _fractional(self, parts: Any) -> dict[str, Any]:
+        if not isinstance(parts, list) or not all(isinstance(part, list) and part for part in parts):
+            raise _Unsayable("`fractional` over a key of its own; set `sticky_by`")
+        weights = {part[0]: part[1] if len(part) > 1 else 1 for part in parts}
+        if not all(name in self.names and isinstance(weight, int) for name, weight in weights.items()):
+            raise _Unsayable("`fractional` over something else than variants")
+        self.flag.reshuffles(moved_by_split(list(weights.values())), "the fractional split is hashed anew")
+        named = {True: "on", False: "off"}
+        return {"split": {named.get(self.names[name], self.names[name]): weight for name, weight in weights.items()}}
+
+    def _rules(self, logic: Any) -> Iterator[dict[str, Any]]:
+        logic = self._resolved(logic)
+        if not (isinstance(logic, Mapping) and list(logic) == ["if"]):
+            yield self._served(logic)
+            return
+        arms = logic["if"]
+        while len(arms) >= 2:
+            yield {"if": self._condition(arms[0]), **self._served(self._resolved(arms[1]))}
+            arms = arms[2:]
+        if arms and arms[0] is not None:
+            yield from self._rules(arms[0])
+
+    def _resolved(self, logic: Any) -> Any:
+        if isinstance(logic, Mapping) and list(logic) == ["$ref"]:
+            return self.shared.get(logic["$ref"])
+        return logic
+
+    def _condition(self, logic: Any) -> Any:
+        logic = self._resolved(logic)
+        if not isinstance(logic, Mapping) or len(logic) != 1:
+            raise _Unsayable(f"a condition like {logic!r:.60}")
+        ((operator, arguments),) = logic.items()
+        arguments = arguments if isinstance(arguments, list) else [arguments]
+        if operator in ("and", "or"):
+            return {"all" if operator == "and" else "any": [self._condition(one) for one in arguments]}
+        if operator == "!":
+            return {"not": self._condition(arguments[0])}
+        return _comparison(operator, arguments)
+
+
+def _attribute(logic: Any) -> str:
+    name = logic.get("var") if isinstance(logic, Mapping) else None
+    if not isinstance(name, str) or not name or "." in name or name in RESERVED or name.startswith("$"):
+        raise _Unsayable(f"an operand like {logic!r:.60}")
+    return "user" if name == "targetingKey" else name
+
+
+def _comparison(operator: str, arguments: list[Any]) -> Any:
+    if operator == "sem_ver" and len(arguments) == 3:
+        return {_attribute(arguments[0]): {"semver": f"{arguments[1]}{arguments[2]}"}}
+    if len(arguments) != 2:
+        raise _Unsayable(f"operator {operator!r}")
+    if operator == "in":
+        return _contained(*arguments)
+    swapped = not isinstance(arguments[0], Mapping)
+    name, value = _attribute(arguments[1 if swapped else 0]), arguments[0 if swapped else 1]
+    if not isinstance(value, str | int | float):
+        raise _Unsayable(f"a comparison with {value!r:.60}")
+    if operator in ("==", "==="):
+        return {name: value}
+    if operator in ("!=", "!=="):
+        return {"not": {name: value}}
+    if operator in ("starts_with", "ends_with") and not swapped:
+        return {name: {operator: value}}
+    if operator in _ORDER and not isinstance(value, str | bool):
+        sign = _ORDER[operator]
+        return {name: {_SWAPPED[sign] if swapped else sign: value}}
+    raise _Unsayable(f"operator {operator!r} with {value!r:.60}")
+
+
+def _contained(needle: Any, haystack: Any) -> Any:
+    if isinstance(haystack, list):
+        return {_attribute(needle): {"in": haystack}}
+    return {_attribute(haystack): {"contains": needle}}

@@ -1,0 +1,173 @@
+"""Flipt's ``features.yaml``: boolean and variant flags, segments, distributions and thresholds.
+
+Facts: docs.flipt.io, "Declarative configuration". Who is outside a threshold goes on to the next rollout there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from .documents import load
+from .draft import Draft, FlagDraft, ImportProblem, kebab, moved_by_rollout, moved_by_split, percent
+from .logic import every, some
+
+__all__ = ["convert"]
+
+_NUMBER: Final[Mapping[str, str]] = MappingProxyType({"eq": "eq", "lt": "lt", "lte": "lte", "gt": "gt", "gte": "gte"})
+
+
+class _Unsayable(Exception):
+    """A part that the native grammar has no words for."""
+
+
+def convert(data: bytes, name: str, options: Mapping[str, Any]) -> Draft:
+    """The native draft of a Flipt document."""
+    document = load(data, name)
+    if not isinstance(document, Mapping) or not isinstance(document.get("flags"), list):
+        raise ImportProblem(f'{name or "the file"}: expected Flipt\'s document with a list under "flags"')
+    draft = Draft()
+    broken: dict[str, str] = {}
+    for segment in document.get("segments") or ():
+        try:
+            draft.segments[kebab(segment["key"])] = _segment(segment)
+        except _Unsayable as error:
+            broken[kebab(segment["key"])] = str(error)
+    for item in document["flags"]:
+        flag = draft.flag(item.get("key"))
+        flag.describe(item.get("description"))
+        boolean = item.get("type") == "BOOLEAN_FLAG_TYPE"
+        (_boolean if boolean else _variants)(flag, item, draft.segments, broken)
+        if not any(note.flag == flag.key and note.kept != "exact" for note in flag.notes):
+            flag.exact("every rule came over")
+    return draft
+
+
+def _segment(segment: Mapping[str, Any]) -> Any:
+    parts = [_constraint(one) for one in segment.get("constraints") or ()]
+    said = some(parts) if segment.get("match_type") == "ANY_MATCH_TYPE" and parts else every(parts)
+    if isinstance(said, bool):
+        raise _Unsayable("a segment without constraints is everybody")
+    return said
+
+
+def _constraint(one: Mapping[str, Any]) -> Any:
+    kind, name, operator, value = one.get("type"), one.get("property"), one.get("operator"), one.get("value")
+    say = _KINDS.get(str(kind))
+    if say is None or not isinstance(name, str):
+        raise _Unsayable(f"a constraint of type {kind}")
+    if operator in ("present", "notpresent", "empty", "notempty"):
+        return {name: {"exists": operator in ("present", "notempty")}}
+    return say(name, str(operator), value)
+
+
+def _text(name: str, operator: str, value: Any) -> Any:
+    if operator in ("isoneof", "isnotoneof"):
+        said: Any = {name: {"in": _list(value)}}
+        return {"not": said} if operator == "isnotoneof" else said
+    words = {"eq": "eq", "prefix": "starts_with", "suffix": "ends_with", "contains": "contains"}
+    if operator in ("neq", "notcontains"):
+        return {"not": {name: {"eq" if operator == "neq" else "contains": str(value)}}}
+    if operator not in words:
+        raise _Unsayable(f"operator {operator!r}")
+    return {name: {words[operator]: str(value)}}
+
+
+def _number(name: str, operator: str, value: Any) -> Any:
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise _Unsayable(f"{value!r} is no number") from error
+    number = int(number) if number.is_integer() else number
+    if operator == "neq":
+        return {"not": {name: number}}
+    if operator not in _NUMBER:
+        raise _Unsayable(f"operator {operator!r}")
+    return {name: {_NUMBER[operator]: number}}
+
+
+def _truth(name: str, operator: str, value: Any) -> Any:
+    if operator not in ("true", "false"):
+        raise _Unsayable(f"operator {operator!r}")
+    return {name: operator == "true"}
+
+
+def _list(value: Any) -> list[Any]:
+    import json
+
+    items = json.loads(value) if isinstance(value, str) else value
+    if not isinstance(items, list):
+        raise _Unsayable(f"{value!r:.60} is no list")
+    return items
+
+
+_KINDS: Final[Mapping[str, Callable[[str, str, Any], Any]]] = MappingProxyType(
+    {
+        "STRING_COMPARISON_TYPE": _text,
+        "ENTITY_ID_COMPARISON_TYPE": lambda name, operator, value: _text("user", operator, value),
+        "NUMBER_COMPARISON_TYPE": _number,
+        "BOOLEAN_COMPARISON_TYPE": _truth,
+    }
+)
+
+
+def _named(rule: Mapping[str, Any], segments: Mapping[str, Any], broken: Mapping[str, str]) -> Any:
+    given = rule.get("segment")
+    keys = given.get("keys") or [given.get("key")] if isinstance(given, Mapping) else [given]
+    operator = given.get("operator") if isinstance(given, Mapping) else None
+    names = [kebab(str(key)) for key in keys]
+    for name in names:
+        if name in broken:
+            raise _Unsayable(f"segment {name!r}: {broken[name]}")
+        if name not in segments:
+            raise _Unsayable(f"there is no segment {name!r}")
+    if len(names) == 1:
+        return {"segment": names[0]}
+    return {"all" if operator == "AND_SEGMENT_OPERATOR" else "any": [{"segment": name} for name in names]}
+
+
+def _boolean(flag: FlagDraft, item: Mapping[str, Any], segments: Mapping[str, Any], broken: Mapping[str, str]) -> None:
+    rollouts = item.get("rollouts") or []
+    if item.get("enabled"):
+        flag.body["default"] = True  # `enabled` is what a boolean flag of Flipt's answers where no rollout matches
+    for place, rollout in enumerate(rollouts):
+        segment, threshold = rollout.get("segment"), rollout.get("threshold")
+        try:
+            if segment:
+                flag.rule(_named(rollout, segments, broken), serve=bool(segment.get("value")))
+            elif threshold:
+                _threshold(flag, threshold, bool(item.get("enabled")), place == len(rollouts) - 1)
+        except _Unsayable as error:
+            flag.lost(f"rollout {place + 1} is left out: {error}")
+
+
+def _threshold(flag: FlagDraft, threshold: Mapping[str, Any], default: bool, last: bool) -> None:
+    percentage, value = float(threshold.get("percentage") or 0), bool(threshold.get("value"))
+    if not last:
+        flag.lost("who is outside a threshold went on to the next rollout; here a rollout decides")
+    if value is default:
+        return
+    flag.reshuffles(moved_by_rollout(percentage), f"the {percent(percentage)} threshold is hashed anew")
+    flag.rule(rollout=percent(percentage), serve=value)
+
+
+def _variants(flag: FlagDraft, item: Mapping[str, Any], segments: Mapping[str, Any], broken: Mapping[str, str]) -> None:
+    names = {one["key"]: flag.variant(one["key"], one["key"]) for one in item.get("variants") or ()}
+    flag.body["off"] = flag.variant("", "none")
+    if any(one.get("attachment") for one in item.get("variants") or ()):
+        flag.lost("attachments: a variant's value is its key here; make the attachment the value")
+    if not item.get("enabled"):
+        flag.body["enabled"] = False
+    for place, rule in enumerate(item.get("rules") or ()):
+        weights = {
+            names[one["variant"]]: one["rollout"] for one in rule.get("distributions") or () if one["variant"] in names
+        }
+        try:
+            if not weights:
+                raise _Unsayable("it distributes nothing")
+            payload: dict[str, Any] = {"split": weights} if len(weights) > 1 else {"serve": next(iter(weights))}
+            flag.rule(_named(rule, segments, broken), **payload)
+            flag.reshuffles(moved_by_split(list(weights.values())), f"the split of rule {place + 1} is hashed anew")
+        except _Unsayable as error:
+            flag.lost(f"rule {place + 1} is left out: {error}")

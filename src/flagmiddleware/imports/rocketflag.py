@@ -1,0 +1,80 @@
+"""RocketFlag's management payload; ``audiences=FILE`` beside it, as for the dialect.
+
+Facts: see ``formats/rocketflag.py``. Its hash ties different flags' subjects together, ours does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .documents import load
+from .draft import Draft, FlagDraft, ImportProblem, kebab, moved_by_rollout, percent
+
+__all__ = ["convert"]
+
+
+def convert(data: bytes, name: str, options: Mapping[str, Any]) -> Draft:
+    """The native draft of RocketFlag's flags."""
+    document = load(data, name)
+    items = document.get("flags") if isinstance(document, Mapping) else None
+    if not isinstance(items, list):
+        raise ImportProblem(f'{name or "the file"}: expected an object with a list under "flags"')
+    audiences = _audiences(options.get("audiences"))
+    draft = Draft()
+    for key, audience in audiences.items():
+        draft.segments[kebab(key) or key] = {"any": [_rule(rule) for rule in audience["rules"]]}
+    for item in items:
+        flag = draft.flag(item.get("name"), item.get("id"))
+        flag.exact(f"had the id {item.get('id')!r}: change it where your code names it")
+        if item.get("kind") == "groupflag":
+            _group(flag, item.get("environments") or {}, audiences)
+        else:
+            flag.rules += _rules(flag, item, audiences)
+            if not item.get("enabled"):
+                flag.body["enabled"] = False
+    return draft
+
+
+def _audiences(given: Any) -> Mapping[str, Any]:
+    if not given:
+        return {}
+    document = load(Path(given).read_bytes(), str(given)) if not isinstance(given, Mapping) else given
+    if not isinstance(document, Mapping):
+        raise ImportProblem(f"{given}: expected an object of audiences by id")
+    return document
+
+
+def _rule(conditions: list[Any]) -> Any:
+    parts = [{one["attribute"]: {one["operator"]: list(one["values"])}} for one in conditions]
+    return parts[0] if len(parts) == 1 else {"all": parts}
+
+
+def _group(flag: FlagDraft, environments: Mapping[str, Any], audiences: Mapping[str, Any]) -> None:
+    flag.body["environments"] = {
+        name: {"enabled": bool(state.get("enabled")), "rules": _rules(flag, state, audiences)}
+        for name, state in environments.items()
+    }
+
+
+def _rules(flag: FlagDraft, state: Mapping[str, Any], audiences: Mapping[str, Any]) -> list[dict[str, Any]]:
+    cohorts, audience = state.get("cohorts") or [], state.get("audienceId")
+    percentage = float(state.get("trafficPercentage") or 0)
+    gate = {"serve": True} if percentage >= 100 else {"rollout": percent(percentage)}
+    rules: list[dict[str, Any]] = []
+    if cohorts:
+        rules.append({"name": "cohort", "if": {"cohort": cohorts}, "serve": True})
+    if audience is not None and audience not in audiences:
+        flag.lost(f"audience {audience!r} is not in that API: declare it in a file and give --audiences FILE")
+    elif audience is not None:
+        rules.append({"name": "audience", "if": {"segment": kebab(audience) or audience}, **gate})
+    elif not cohorts:
+        rules.append(gate)
+    if 0 < percentage < 100 and rules and "rollout" in rules[-1]:
+        flag.reshuffles(
+            moved_by_rollout(percentage),
+            f"{percent(percentage)}: moved from RocketFlag's FNV-1a hash, which ties flags together, to ours. "
+            "To move nobody, keep the file in RocketFlag's own format (format: rocketflag)",
+        )
+    return rules
