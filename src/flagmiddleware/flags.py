@@ -43,6 +43,8 @@ class Change(msgspec.Struct, frozen=True):
 
 
 def _load(format: str | None, environment: str | None, options: Mapping[str, Any]) -> Load:
+    reader: list[Any] = []  # remembers each flag's line, where the document has one a line
+
     def load(snapshot: Snapshot, strict: bool) -> Ruleset:
         data = snapshot.data
         if isinstance(data, Ruleset):
@@ -50,6 +52,10 @@ def _load(format: str | None, environment: str | None, options: Mapping[str, Any
         from . import formats  # parsers are imported by those who have something to parse
 
         dialect = snapshot.format or format
+        if isinstance(data, bytes) and data[:1] == b"{" and dialect in (None, "native", "json"):
+            found = _read_lines(data, snapshot.name, environment, reader) if not options else None
+            if found is not None:
+                return found
         if isinstance(data, Mapping):
             return formats.parse_files(data, format=dialect, environment=environment, strict=strict, options=options)
         return formats.parse(
@@ -57,6 +63,17 @@ def _load(format: str | None, environment: str | None, options: Mapping[str, Any
         )
 
     return load
+
+
+def _read_lines(data: bytes, name: str, environment: str | None, reader: list[Any]) -> Ruleset | None:
+    from .formats.native.lines import LineReader, is_lined
+
+    if not is_lined(data):
+        return None
+    if not reader:
+        reader.append(LineReader(environment))
+    found: Ruleset | None = reader[0].read(data, name)
+    return found
 
 
 def _source(source: Any) -> tuple[Source, bool]:

@@ -2,8 +2,8 @@
 
 The thread is never trusted to live. Whoever finds the deadline passed looks at three plain facts, without a lock: the
 process id (a fork has no threads of its parent), the heartbeat (a thread that was killed or hangs in a fetch shows
-none) and the ownership token (a thread that was replaced sees that it is no longer the owner, and leaves). A hint from the
-source is answered at once; a reconcile every interval makes up for hints that were lost.
+none) and the ownership token (a thread that was replaced sees that it is no longer the owner, and leaves). A hint from
+the source is answered at once; a reconcile every interval makes up for hints that were lost.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Refresher:
     def _patience(self) -> float:
         # Doubled each time, so that a resolver which hangs for minutes does not collect threads.
         usual = _MISSED * max(self.interval, 1.0)
-        return max(usual, min(usual * 2**self._in_a_row, _PATIENCE))
+        return max(usual, min(usual * float(2**self._in_a_row), _PATIENCE))
 
     def _replace(self, silent: float) -> None:
         self.restarts += 1

@@ -343,3 +343,91 @@ def test_many_unknown_keys_leave_no_trace(caplog: pytest.LogCaptureFixture) -> N
     assert here.evaluated() == {}
     assert len(flags.plan.table) == len(DOCUMENT["flags"])
     assert caplog.records == []
+
+
+def run_of_rules(attribute: str = "country") -> Flags:
+    """Several equalities in a row on one attribute, which the compiler turns into one look-up."""
+    rules = [
+        {"name": "one", "if": {attribute: "AU"}, "serve": "green"},
+        {"name": "two", "if": {attribute: ["AU", "NZ"]}, "rollout": "100%", "serve": "red"},
+        {"name": "three", "if": {attribute: {"eq": "US"}}, "rollout": 0, "serve": "red"},
+        {"name": "four", "if": {attribute: "CA"}, "rollout": "50%", "serve": "red"},
+        {"name": "five", "if": {"plan": "pro"}, "serve": "red"},
+    ]
+    button = {"variants": {"blue": 1, "green": 2, "red": 3}, "off": "blue", "rules": rules}
+    return Flags({"version": 1, "flags": {"button": button}})
+
+
+@pytest.mark.parametrize(
+    ("country", "rule", "variant"),
+    [
+        ("AU", "one", "green"),
+        ("NZ", "two", "red"),
+        ("US", "three", "blue"),
+        ("CA", "four", "red"),
+        ("XX", "five", "red"),
+        (["XX", "NZ"], "two", "red"),
+        (["US", "AU"], "one", "green"),
+        (7, "five", "red"),
+        (None, "five", "red"),
+    ],
+)
+def test_a_run_of_equalities_keeps_the_order_of_the_rules(country: Any, rule: str, variant: str) -> None:
+    """Looked up or tested one by one, the first rule that matches decides."""
+    flags = run_of_rules()
+    context = Context("user-1", {"country": country, "plan": "pro"})
+    found = flags.evaluate("button", context)
+    assert (found.rule, found.variant) == (rule, variant)
+    assert flags.explain("button", context).evaluation == found
+    assert flags.status.fallbacks == 0
+
+
+def test_a_split_of_many_variants_agrees_with_the_interpreter() -> None:
+    """More variants than are compared one by one are searched; every one of them is served to somebody."""
+    names = [f"v{number}" for number in range(12)]
+    document = {
+        "version": 1,
+        "flags": {
+            "many": {
+                "variants": {name: place for place, name in enumerate(names)},
+                "off": "v0",
+                "rules": [{"split": dict.fromkeys(names, 1)}],
+            }
+        },
+    }
+    flags = Flags(document)
+    served = set()
+    for number in range(300):
+        context = Context(f"user-{number}")
+        found = flags.evaluate("many", context)
+        assert flags.explain("many", context).evaluation == found
+        served.add(found.variant)
+    assert served == set(names)
+
+
+def test_a_big_segment_is_called_and_decides_alike() -> None:
+    """Segments beyond eight tests are functions of their own, shared by the flags that name them."""
+    many = [{"email": {"ends_with": f"@{number}.example"}} for number in range(12)]
+    document = {
+        "version": 1,
+        "segments": {"partners": {"any": many}, "outer": {"all": [{"segment": "partners"}, {"plan": "pro"}]}},
+        "flags": {key: {"rules": [{"if": {"segment": "outer"}, "serve": True}]} for key in ("alpha", "beta")},
+    }
+    flags = Flags(document)
+    for context in (Context(email="a@11.example", plan="pro"), Context(email="a@12.example", plan="pro"), Context()):
+        for key in ("alpha", "beta"):
+            assert flags.explain(key, context).evaluation == flags.evaluate(key, context)
+    assert flags.is_enabled("alpha", Context(email="a@3.example", plan="pro"))
+    assert flags.status.fallbacks == 0
+
+
+def test_a_memory_source_is_written_with_compare_and_set() -> None:
+    """Who expects another revision than there is gets a conflict and changes nothing."""
+    from flagmiddleware.errors import ConflictError
+    from flagmiddleware.sources import Change
+
+    source = MemorySource(b'{"version": 1, "flags": {}}')
+    assert source.write(Change(data=b'{"version": 1, "flags": {"beta": {}}}'), "1") == "2"
+    with pytest.raises(ConflictError, match="revision 2"):
+        source.write(Change(data=b"{}"), "1")
+    assert "beta" in Flags(source).ruleset.flags

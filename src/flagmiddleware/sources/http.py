@@ -78,7 +78,7 @@ class HttpSource:
             self._pid, self._stream = os.getpid(), None
             self._open_connections = weakref.WeakSet()
             self._pool = _pool_manager(self._open_connections)
-        return self._pool
+        return self._pool  # type: ignore[no-any-return]
 
     def changed(self, known: Snapshot | None) -> bool:
         """Always worth a look."""
@@ -207,8 +207,8 @@ def _pool_manager(connections: weakref.WeakSet[Any]) -> urllib3.PoolManager:
     """A pool that notes each connection: a header that drips in is under no total time limit, but can be shut."""
 
     class Noted:
-        def connect(self: Any) -> None:
-            super(Noted, self).connect()  # type: ignore[misc]
+        def connect(self) -> None:
+            super().connect()  # type: ignore[misc]
             connections.add(self)
 
     plain = type("Plain", (Noted, urllib3.connection.HTTPConnection), {})

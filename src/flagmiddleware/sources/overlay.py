@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -83,7 +84,7 @@ class _Overlay:
         below, above = lower or below, upper or above
         merged = self._merge(below, above)
         return Snapshot(
-            data=merged, name=self.name, revision=below.revision, epoch=below.epoch, token=(below, above),
+            data=merged, name=self.name, revision=below.revision, epoch=_epoch(below, above), token=(below, above),
             settled=below.settled and (above is None or above.settled),
         )  # fmt: skip
 
@@ -104,6 +105,14 @@ class _Overlay:
         """Let go of both."""
         self._base.close()
         self._local.close()
+
+
+def _epoch(below: Snapshot, above: Snapshot | None) -> str:
+    # The revision is the lower source's: a change of the upper one must not look like other content under it.
+    if above is None:
+        return below.epoch
+    upper = repr((above.epoch, above.revision, above.sha256, above.token))
+    return f"{below.epoch}+{sha256(upper.encode()).hexdigest()[:12]}"
 
 
 def overlay(base: Source, local: Source, *, environment: str | None = None) -> Source:

@@ -27,6 +27,7 @@ from redis.sentinel import Sentinel
 
 from ..errors import ConfigurationError, ConflictError, SourceError
 from .base import Change, Snapshot
+from .chain import FIRST, link
 from .signed import sign
 
 __all__ = ["RedisSource"]
@@ -220,6 +221,9 @@ class RedisSource:
             "keys": ",".join(change.keys),
             "time": repr(time.time()),
         }
+        # The history cannot move between this and the write: the revision would have moved with it.
+        latest = self.history(1)
+        entry["link"] = link(latest[0].get("link", FIRST) if latest else FIRST, entry)
         arguments = [
             expected or "",
             epoch,
@@ -260,7 +264,7 @@ class RedisSource:
         return False
 
     def history(self, count: int = 100) -> list[dict[str, str]]:
-        """The newest changes, the latest first: revision, time, actor, reason, via, keys, sha256."""
+        """The newest changes, the latest first: revision, time, actor, reason, via, keys, sha256, link."""
         entries = self._ask(lambda client: client.xrevrange(self.log, count=count))
         return [{_text(name): _text(value) for name, value in fields.items()} for _, fields in entries]
 

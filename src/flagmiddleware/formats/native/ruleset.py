@@ -22,7 +22,9 @@ __all__ = ["TOP_FIELDS", "build"]
 TOP_FIELDS: Final = frozenset(("version", "flags", "segments", "attributes", "policy", "metadata"))
 
 
-class _Builder:
+class Builder:
+    """Reads documents into flags and segments, noting every problem."""
+
     def __init__(self, documents: Sequence[Document]) -> None:
         self.documents = documents
         self.scope = Scope()
@@ -34,7 +36,14 @@ class _Builder:
         self.attributes: dict[str, None] = {}
         self.merged: dict[str, dict[str, Any]] = {"policy": {}, "metadata": {}}
 
+    def keep(self, key: str, flag: Flag, environments: Mapping[str, Flag], home: Document) -> None:
+        """Take a flag as it was read before; it must need no other flag."""
+        self.flags[key], self.homes[key] = flag, home
+        for environment, changed in environments.items():
+            self.environments.setdefault(environment, {})[key] = changed
+
     def run(self) -> None:
+        """Read everything."""
         parts = [document for document in self.documents if self.top(document)]
         for document in parts:
             self.declare(document)
@@ -185,7 +194,7 @@ def build(documents: Sequence[Document], *, environment: str | None, strict: boo
     Raises RulesetError with every problem; with ``strict`` off only where no flag could be told apart, and a flag
     that is wrong stays in the ruleset with its ``error``. ``with_lines`` gives each example its line.
     """
-    builder = _Builder(documents)
+    builder = Builder(documents)
     builder.run()
     problems = builder.problems()
     if problems:
@@ -201,7 +210,7 @@ def _is_fatal(problem: Problem) -> bool:
     return problem.where in ("", "version", "flags")
 
 
-def _number_examples(builder: _Builder) -> None:
+def _number_examples(builder: Builder) -> None:
     lines = {document.name: document.lines() for document in builder.documents}
     for flags in (builder.flags, *builder.environments.values()):
         for key, flag in flags.items():
