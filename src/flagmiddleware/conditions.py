@@ -126,7 +126,9 @@ def _prepare_pattern(operand: Any) -> Any:
     try:
         return tuple(re2.compile(text.encode("utf-8", "surrogatepass"), options) for text in texts)
     except (re2.error, UnicodeError) as error:
-        raise ValueError(f"expected a pattern that RE2 accepts ({error})") from error
+        told = error.args[0] if error.args else error
+        text = told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)
+        raise ValueError(f"expected a pattern that RE2 accepts ({text})") from error
 
 
 def _matches(value: Any, operand: tuple[Any, ...]) -> bool:

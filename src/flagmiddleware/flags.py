@@ -82,8 +82,6 @@ def _source(source: Any) -> tuple[Source, bool]:
 
     if isinstance(source, Ruleset):
         return MemorySource(source, name="definitions in the program"), False
-    if isinstance(source, Mapping):
-        return MemorySource(msgspec.json.encode(source), name="definitions in the program", format="json"), False
     if isinstance(source, str) and "://" in source:
         return from_url(source), True
     if isinstance(source, str | os.PathLike):
@@ -115,6 +113,10 @@ class Flags:
         refresh: float = 1.0,
         options: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
+        if isinstance(source, Mapping):
+            from . import formats
+
+            source = formats.parse_document(source, environment=environment, strict=strict, options=options)
         self.environment = environment
         self.forced: Mapping[str, Override] = {}
         self._subscribers: list[Callable[[Change], None]] = []

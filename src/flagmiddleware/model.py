@@ -386,7 +386,9 @@ class Flag(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_boolean(self) -> bool:
         """Whether this is an on/off flag."""
-        return self.variants is BOOLEAN or self.variants == BOOLEAN
+        if self.variants is BOOLEAN:
+            return True
+        return self.variants.keys() == BOOLEAN.keys() and self.variants["on"] is True and self.variants["off"] is False
 
 
 class Dialect(msgspec.Struct, frozen=True, eq=False):
