@@ -85,21 +85,32 @@ class RequestFlags(OverriddenFlags, kw_only=True, eq=False, weakref=True):
         if not self.is_bound:
             return
         self.web_context.forget_user()
-        reads, memo = self.plan.reads, self._memo or {}
-        for key in [key for key in memo if not USER_ATTRIBUTES.isdisjoint(reads(key))]:
-            del memo[key]
+        decided, reads, memo = self.evaluated(), self.plan.reads, self._memo
+        kept = {key: found for key, found in decided.items() if USER_ATTRIBUTES.isdisjoint(reads(key))}
+        self._one = next(iter(kept.items()), None)
+        if memo is not None:  # the object stays: it may hold traces
+            for key in decided.keys() - kept:
+                memo.pop(key, None)
 
     def __repr__(self) -> str:
         return BoundFlags.__repr__(self) if self.is_bound else "<RequestFlags, nothing read>"
 
 
 class _Overridden(RequestFlags, kw_only=True, eq=False, weakref=True):
-    """Bound while test overrides are active or with a valid QA link."""
+    """Bound while test overrides are active, with a valid QA link, or while somebody debugs."""
 
     is_enabled = OverriddenFlags.is_enabled
     evaluate = BoundFlags.evaluate
     all = OverriddenFlags.all
     _decide = OverriddenFlags._decide
+
+    def _remember(self, key: str, evaluation: Evaluation) -> None:
+        memo = self._memo
+        if isinstance(memo, TracingMemo):  # every reading leaves a trace, the first one too
+            self._one = self._one or (key, evaluation)
+            memo[key] = evaluation
+        else:
+            OverriddenFlags._remember(self, key, evaluation)
 
 
 class Unbound(RequestFlags, kw_only=True, eq=False, weakref=True):
@@ -125,9 +136,11 @@ class Unbound(RequestFlags, kw_only=True, eq=False, weakref=True):
             overrides = installation.overrides.of(request, plan.ruleset.environment)
             if overrides:
                 self.qa = overrides
+                if installation.facts.touches:  # an override reads no attribute, and yet decides what is shown to whom
+                    installation.facts.touched(request, "qa")
                 self.__class__ = _Overridden  # type: ignore[assignment]
                 return
-        self.__class__ = _Overridden if ACTIVE else RequestFlags  # type: ignore[assignment]
+        self.__class__ = _Overridden if ACTIVE or self._memo is not None else RequestFlags  # type: ignore[assignment]
 
     def is_enabled(self, key: str) -> bool:
         """Whether a variant other than ``off`` is served; false for an unknown flag."""

@@ -1,0 +1,45 @@
+"""The tea shop as a Starlette application, with a small FastAPI beside it, and flags that decide the checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from shopkit import site
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.authentication import AuthenticationMiddleware
+from starlette.middleware.sessions import SessionMiddleware
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+
+from flagmiddleware.starlette import FlagMiddleware
+
+from . import account, api, basket, catalogue, checkout, people
+
+__all__ = ["create_app"]
+
+FOLDER = Path(__file__).parent.parent
+
+
+def create_app() -> Starlette:
+    """The application, as the environment says."""
+    return Starlette(
+        routes=[
+            *catalogue.routes,
+            *basket.routes,
+            *checkout.routes,
+            *account.routes,
+            Mount("/api", api.app),
+            Mount("/static", StaticFiles(directory=site.STATIC), name="static"),
+        ],
+        middleware=[
+            Middleware(SessionMiddleware, secret_key=site.secret()),
+            Middleware(AuthenticationMiddleware, backend=people.FromSession()),
+            Middleware(
+                FlagMiddleware,
+                source=site.flag_file(FOLDER),
+                secret_keys=[site.secret()],
+                context=people.flag_attributes,
+            ),
+        ],
+    )

@@ -1,0 +1,54 @@
+"""``flask flags``: the ``flags`` command, on the flags of the application."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from flask import current_app, has_app_context
+from flask.cli import ScriptInfo
+
+from .checks import unknown_in_gates
+from .reach import installation_of
+
+__all__ = ["FlagsGroup"]
+
+
+class FlagsGroup(click.Group):
+    """All commands of ``flags``, and ``check``. They are imported when one is asked for: a server needs none."""
+
+    def __init__(self) -> None:
+        super().__init__("flags", help="Check, read and release this application's feature flags.")
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of everything, for the help."""
+        return _all().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """One command."""
+        return _all().get_command(ctx, cmd_name)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command on the application's ``Flags``, with the words and exit codes of ``flags``."""
+        if not has_app_context():
+            ctx.with_resource(ctx.ensure_object(ScriptInfo).load_app().app_context())
+        return _all().invoke(ctx)
+
+
+def _all() -> click.Group:
+    from ..cli import group_for  # Click comes with Flask, but Rich only with the [cli] extra
+
+    group = group_for(lambda: installation_of(current_app).flags)
+    group.add_command(check)
+    return group
+
+
+@click.command()
+def check() -> None:
+    """Find flag keys in views and blueprints that no definition has."""
+    problems = unknown_in_gates(current_app, installation_of(current_app))
+    for problem in problems:
+        click.echo(problem)
+    if problems:
+        raise click.exceptions.Exit(1)
+    click.echo("every flag_required names a flag that exists")

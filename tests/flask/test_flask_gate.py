@@ -1,0 +1,196 @@
+"""``flag_required`` on views, view classes and blueprints."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Blueprint, Flask
+from flask.views import MethodView, View
+from werkzeug.exceptions import HTTPException
+
+from flagmiddleware.flask import flag_required
+from tests.flask.sites import site
+
+
+@pytest.fixture
+def app() -> Flask:
+    """A site whose flags are on or off for all."""
+    return site()
+
+
+def status(app: Flask, path: str = "/", method: str = "GET") -> int:
+    """What the site answers."""
+    return app.test_client().open(path, method=method).status_code
+
+
+def test_a_gated_view_does_not_exist_while_its_flag_is_off(app: Flask) -> None:
+    """404, and the view's own answer while the flag is on."""
+    app.add_url_rule("/", "on", flag_required("on-for-all")(lambda: "in"))
+    app.add_url_rule("/off", "off", flag_required("off-for-all")(lambda: "in"))
+    assert (status(app), status(app, "/off")) == (200, 404)
+
+
+def test_a_view_keeps_its_name_and_arguments(app: Flask) -> None:
+    """The endpoint is the view's name, and URL arguments arrive."""
+
+    @app.get("/<int:number>")
+    @flag_required("on-for-all")
+    def double(number: int) -> str:
+        """Twice."""
+        return str(2 * number)
+
+    assert double.__doc__ == "Twice."
+    assert "double" in app.view_functions
+    assert app.test_client().get("/21").text == "42"
+
+
+def test_async_views_are_awaited(app: Flask) -> None:
+    """An async view under a gate answers with its result, not with a coroutine; so does an async ``otherwise``."""
+
+    async def other() -> str:
+        return "otherwise"
+
+    @app.get("/")
+    @flag_required("on-for-all")
+    async def new() -> str:
+        return "new"
+
+    @app.get("/old")
+    @flag_required("off-for-all", otherwise=other)
+    async def old() -> str:
+        return "old"
+
+    @app.get("/gone")
+    @flag_required("off-for-all")
+    async def gone() -> str:
+        return "gone"
+
+    @app.get("/sync")
+    @flag_required("off-for-all", otherwise=other)
+    def sync() -> str:
+        return "sync"
+
+    client = app.test_client()
+    assert [client.get(path).text for path in ("/", "/old", "/sync")] == ["new", "otherwise", "otherwise"]
+    assert client.get("/gone").status_code == 404
+
+
+def test_otherwise_gets_the_arguments_of_the_view(app: Flask) -> None:
+    """The old view takes over with the same URL arguments."""
+
+    @app.get("/<name>")
+    @flag_required("off-for-all", otherwise=lambda name: f"old {name}")
+    def new(name: str) -> str:
+        return f"new {name}"
+
+    assert app.test_client().get("/page").text == "old page"
+
+
+@pytest.mark.parametrize(
+    ("target", "location"),
+    [("home", "/home"), ("/elsewhere?x=1", "/elsewhere?x=1"), ("https://a.test/", "https://a.test/")],
+)
+def test_a_redirect_goes_to_an_endpoint_or_an_address(app: Flask, target: str, location: str) -> None:
+    """What has a slash is an address, everything else the name of an endpoint."""
+    app.add_url_rule("/home", "home", lambda: "home")
+    app.add_url_rule("/", "new", flag_required("off-for-all", redirect_to=target)(lambda: "new"))
+    answer = app.test_client().get("/")
+    assert (answer.status_code, answer.location) == (302, location)
+
+
+def test_a_status_of_ones_own(app: Flask) -> None:
+    """``status=403`` raises what Flask's error handlers see."""
+    app.add_url_rule("/", "new", flag_required("off-for-all", status=403)(lambda: "new"))
+
+    @app.errorhandler(403)
+    def refused(error: HTTPException) -> tuple[str, int]:
+        return "refused", 403
+
+    assert app.test_client().get("/").text == "refused"
+
+
+def test_any_all_negation_and_variant(app: Flask) -> None:
+    """Each way to say when the gate is open."""
+    gates = {
+        "any": flag_required(any=["off-for-all", "on-for-all"]),
+        "all": flag_required(all=["off-for-all", "on-for-all"]),
+        "not": flag_required("!off-for-all"),
+        "blue": flag_required("colour", variant="blue"),
+        "green": flag_required("colour", variant="green"),
+    }
+    for name, gate in gates.items():
+        app.add_url_rule(f"/{name}", name, gate(lambda: "in"))
+    expected = {"any": 200, "all": 404, "not": 200, "blue": 200, "green": 404}
+    assert {name: status(app, f"/{name}") for name in gates} == expected
+
+
+def test_method_views_by_decorators_or_by_decoration(app: Flask) -> None:
+    """A class is gated by Flask's own ``decorators`` list or by decorating it; a child does not change its parent."""
+
+    class Listed(MethodView):
+        decorators = (flag_required("off-for-all"),)
+
+        def get(self) -> str:
+            return "in"
+
+    class Parent(View):
+        def dispatch_request(self) -> str:
+            return "in"
+
+    @flag_required("off-for-all")
+    class Child(Parent):
+        pass
+
+    @flag_required("on-for-all")
+    class Async(MethodView):
+        async def post(self) -> str:
+            return "posted"
+
+    for cls in (Listed, Parent, Child, Async):
+        app.add_url_rule(f"/{cls.__name__.lower()}", view_func=cls.as_view(cls.__name__.lower()))
+    assert (status(app, "/listed"), status(app, "/parent"), status(app, "/child")) == (404, 200, 404)
+    assert (status(app, "/async", "POST"), status(app, "/async")) == (200, 405)
+
+
+def test_a_blueprint_is_gated_whole(app: Flask) -> None:
+    """Every view of it, those of a blueprint inside it too, and nothing else."""
+    outer = flag_required("off-for-all")(Blueprint("outer", __name__, url_prefix="/outer"))
+    inner = Blueprint("inner", __name__, url_prefix="/inner")
+    for blueprint in (outer, inner):
+        blueprint.add_url_rule("/", view_func=lambda: "in", endpoint="page")
+    outer.register_blueprint(inner)
+    app.register_blueprint(outer)
+    app.add_url_rule("/", "home", lambda: "home")
+    assert (status(app, "/outer/"), status(app, "/outer/inner/"), status(app)) == (404, 404, 200)
+
+
+def test_an_open_blueprint_answers(app: Flask) -> None:
+    """An open gate stands in nobody's way, and ``otherwise`` gets the URL's arguments when it is shut."""
+    opened = flag_required("on-for-all")(Blueprint("opened", __name__))
+    shut = flag_required("off-for-all", otherwise=lambda name: f"old {name}")(Blueprint("shut", __name__))
+    opened.add_url_rule("/open", view_func=lambda: "in", endpoint="page")
+    shut.add_url_rule("/shut/<name>", view_func=lambda name: "in", endpoint="page")
+    app.register_blueprint(opened)
+    app.register_blueprint(shut)
+    client = app.test_client()
+    assert (client.get("/open").text, client.get("/shut/x").text) == ("in", "old x")
+
+
+def test_misspelt_keys_are_told_at_the_first_request(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    """Once, with the nearest key, for views, view classes and blueprints; the pages stay off."""
+
+    @flag_required("of-for-all")
+    class Classy(MethodView):
+        def get(self) -> str:
+            return "in"
+
+    blueprint = flag_required("coluor")(Blueprint("tinted", __name__, url_prefix="/tinted"))
+    app.register_blueprint(blueprint)
+    app.add_url_rule("/", "home", flag_required("on-fo-all")(lambda: "in"))
+    app.add_url_rule("/classy", view_func=Classy.as_view("classy"))
+    assert [status(app), status(app)] == [404, 404]
+    told = [record.getMessage() for record in caplog.records if "flag_required" in record.getMessage()]
+    assert sorted(told) == [
+        "flag_required on blueprint 'tinted': there is no flag 'coluor'; did you mean 'colour'?",
+        "flag_required on endpoint 'classy': there is no flag 'of-for-all'; did you mean 'off-for-all'?",
+        "flag_required on endpoint 'home': there is no flag 'on-fo-all'; did you mean 'on-for-all'?",
+    ]
