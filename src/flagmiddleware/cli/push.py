@@ -1,0 +1,150 @@
+"""``flags push``: a flag file goes into a store, checked, compared, and never over somebody else's change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import ConflictError, FlagMiddlewareError, RulesetError, SourceError
+from ..formats.native import recognises
+from ..formats.native.lines import lay_out_files
+from ..model import Ruleset
+from ..plan import Plan
+from ..release.changes import changed_keys
+from ..release.documents import Documents, read_documents
+from ..release.judge import judge
+from ..release.words import describe
+from ..sources.base import Change, Snapshot
+from .bench import Bench, pass_bench
+from .change import identity, repository_around
+from .output import echo, shout, warn
+from .stores import opened
+
+__all__ = ["push"]
+
+_SHOWN = 50
+"""How many changed flags are told one by one."""
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, path_type=Path))
+@click.argument("url", required=False)
+@click.option("--reason", "-m", metavar="WHY", required=True, help="Why; it goes into the change log.")
+@click.option("--expect", metavar="REVISION", help="Write only over this revision; default: the one that is compared.")
+@click.option("--override", metavar="WHY", help="Break the policy, on the record.")
+@click.option("--dry-run", is_flag=True, help="Say what would change; write nothing.")
+@pass_bench
+def push(bench: Bench, file: Path, url: str | None, reason: str, **options: Any) -> None:
+    """Write FILE (or a folder) to the store at URL; default: the store that the flags come from.
+
+    Everything is checked and compiled first, for every environment. Exits with 1 where the definitions or a step are
+    not allowed, with 2 where the store cannot be written or somebody else wrote meanwhile.
+    """
+    reason = reason.strip()
+    if not reason:
+        raise click.UsageError("say why: -m WHY")
+    documents = read_documents(file, dialect=bench.dialect)
+    new = _checked(documents)
+    with opened(bench, url, writing=True) as source:
+        was = _newest(source)
+        old = _parsed(was)
+        keys = changed_keys(old, new)
+        _tell(old, new, keys)
+        data = lay_out_files(documents.files)
+        if was is not None and was.data == data:
+            echo(f"{source.name} has this already, at revision {was.revision}.")
+            return
+        if was is not None:
+            reason = _judged(bench, old, new, keys, reason, options["override"])
+        if options["dry_run"]:
+            echo("Nothing was written: --dry-run.")
+            return
+        change = Change(
+            data=data, actor=identity(repository_around(None)), reason=reason, via="flags push", keys=tuple(keys)
+        )
+        expected = options["expect"] or (was.revision if was is not None else None)
+        echo(f"pushed {file} to {source.name}: revision {_written(source, change, expected, new)}", "bold")
+
+
+def _checked(documents: Documents) -> Ruleset:
+    """The definitions, after all of them were parsed and compiled in each environment."""
+    if not all(recognises(tree) for _, tree in documents.trees()):
+        documents.parse()  # whatever else is wrong with it is told first
+        raise click.UsageError(f"{documents.name} is not in the native format: flags import makes one of it")
+    for environment in (*documents.environments(), None):
+        ruleset = documents.parse(environment)
+        Plan(ruleset, Bench.now()).warm()
+    return ruleset
+
+
+def _newest(source: Any) -> Snapshot | None:
+    try:
+        found: Snapshot | None = source.fetch(None)
+        return found
+    except SourceError as error:
+        if error.refused:
+            raise
+        warn(str(error))  # empty, most likely; if it is out of reach, writing says so
+        return None
+
+
+def _parsed(snapshot: Snapshot | None) -> Ruleset:
+    nothing = Ruleset(flags={})
+    if snapshot is None or not isinstance(snapshot.data, bytes):
+        return nothing
+    try:
+        return Documents(snapshot.name, {snapshot.name: snapshot.data}, dialect=snapshot.format).parse()
+    except RulesetError as error:
+        shout(f"What is there now cannot be read, so everything counts as new:\n{error}")
+        return nothing
+
+
+def _tell(old: Ruleset, new: Ruleset, keys: list[str]) -> None:
+    for key in keys[:_SHOWN]:
+        was, will = old.flags.get(key), new.flags.get(key)
+        before = describe(was, old) if was is not None else ""
+        after = describe(will, new) if will is not None else ""
+        mark = "+" if was is None else "-" if will is None else "~"
+        style = {"+": "green", "-": "red", "~": "yellow"}[mark]
+        echo(f"{mark} {key}: {' → '.join(text for text in (before, after) if text)}", style)
+    if len(keys) > _SHOWN:
+        echo(f"… and {len(keys) - _SHOWN} more")
+    for name in sorted({*old.segments, *new.segments}):
+        if old.segments.get(name) != new.segments.get(name):
+            echo(f"~ segment {name}", "yellow")
+    if old.policy != new.policy:
+        echo("~ the release policy", "yellow")
+
+
+def _judged(bench: Bench, old: Ruleset, new: Ruleset, keys: list[str], reason: str, override: str | None) -> str:
+    """The reason to write down; ends here where a step breaks the policy in force and nobody overrides it."""
+    policy, now = bench.policy_of(old), bench.now()
+    broken = [
+        f"{key}: {verdict.text}"
+        for key in keys
+        for verdict in judge(old.flags.get(key), new.flags.get(key), policy, now=now)
+        if verdict.breaks
+    ]
+    for text in broken:
+        shout(f"{'OVERRIDDEN' if override else 'Refused'}: {text}")
+    if not broken:
+        return reason
+    if not override or not override.strip():
+        warn("Nothing was written. --override WHY goes ahead, on the record.")
+        click.get_current_context().exit(1)
+    return f"{reason} (override: {override.strip()})"
+
+
+def _written(source: Any, change: Change, expected: str | None, new: Ruleset) -> str:
+    try:
+        return str(source.write(change, expected))
+    except ConflictError:
+        shout("Somebody else wrote meanwhile; nothing was written. Against what is there now, this file would mean:")
+        try:
+            now = _parsed(source.fetch(None))
+            _tell(now, new, changed_keys(now, new))
+        except FlagMiddlewareError as error:
+            warn(str(error))
+        raise

@@ -1,0 +1,116 @@
+"""One record for each flag that a change touched: what, from what to what, by whom, why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from ..model import Flag, Ruleset
+from .stages import Stage, StageKind, stage_of
+from .words import describe
+
+__all__ = ["ChangeRecord", "Origin", "changed_keys", "record_changes"]
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """What all records of one change share; ``time`` is seconds since 1970, ``revision`` that of the app."""
+
+    id: str
+    time: float
+    actor: str = ""
+    via: str = ""
+    reason: str = ""
+    revision: str = ""
+    environment: str | None = None
+
+
+class ChangeRecord(msgspec.Struct, frozen=True):
+    """One flag, changed. ``before`` and ``after`` are shares of everyone (0 … 1); ``old`` and ``new`` say it in words.
+
+    ``kind`` is ``created``, ``removed``, ``killed``, ``restored``, ``increased``, ``decreased`` or ``edited``.
+    """
+
+    origin: Origin
+    flag: str
+    kind: str
+    old: str
+    new: str
+    before: float
+    after: float
+    stage_before: StageKind | None = None
+    stage_after: StageKind | None = None
+
+    @property
+    def id(self) -> str:
+        """What ``flags revert`` takes."""
+        return f"{self.origin.id[:10]}:{self.flag}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as plain data."""
+        origin = self.origin
+        return {
+            "id": self.id,
+            "time": origin.time,
+            "environment": origin.environment,
+            "flag": self.flag,
+            "kind": self.kind,
+            "actor": origin.actor,
+            "via": origin.via,
+            "from": self.old,
+            "to": self.new,
+            "exposure_before": self.before,
+            "exposure_after": self.after,
+            "stage_before": self.stage_before.value if self.stage_before else None,
+            "stage_after": self.stage_after.value if self.stage_after else None,
+            "reason": origin.reason,
+            "revision": origin.revision,
+        }
+
+
+def changed_keys(old: Ruleset, new: Ruleset) -> list[str]:
+    """The flags whose own definition differs, in order of their keys; what segments do to others is not asked."""
+    keys = {**old.flags, **new.flags}
+    return sorted(key for key in keys if _decides(old.flags.get(key)) != _decides(new.flags.get(key)))
+
+
+def _decides(flag: Flag | None) -> Flag | None:
+    """The flag without what changes no decision, and whose wording nobody needs a record of."""
+    return None if flag is None else msgspec.structs.replace(flag, tests=())
+
+
+def record_changes(old: Ruleset, new: Ruleset, origin: Origin) -> Iterator[ChangeRecord]:
+    """A record for each flag that differs."""
+    for key in changed_keys(old, new):
+        yield _record(old.flags.get(key), new.flags.get(key), old, new, origin)
+
+
+def _record(before: Flag | None, after: Flag | None, old: Ruleset, new: Ruleset, origin: Origin) -> ChangeRecord:
+    first = stage_of(before, origin.time) if before is not None else None
+    then = stage_of(after, origin.time) if after is not None else None
+    flag = after or before
+    assert flag is not None  # noqa: S101 - it differs, so it is on one side
+    return ChangeRecord(
+        origin,
+        flag.key,
+        _kind(before, after, first, then),
+        describe(before, old, now=origin.time) if before is not None else "absent",
+        describe(after, new, now=origin.time) if after is not None else "absent",
+        first.threshold / 2**32 if first is not None else 0.0,
+        then.threshold / 2**32 if then is not None else 0.0,
+        first.kind if first is not None else None,
+        then.kind if then is not None else None,
+    )
+
+
+def _kind(before: Flag | None, after: Flag | None, first: Stage | None, then: Stage | None) -> str:
+    if before is None or first is None:
+        return "created"
+    if after is None or then is None:
+        return "removed"
+    if before.enabled != after.enabled:
+        return "restored" if after.enabled else "killed"
+    if then.threshold != first.threshold:
+        return "increased" if then.threshold > first.threshold else "decreased"
+    return "edited"

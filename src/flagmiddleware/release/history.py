@@ -1,0 +1,85 @@
+"""What became of each flag over time, from the git history of its file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from .. import formats
+from ..errors import FlagMiddlewareError
+from ..model import Ruleset
+from .changes import ChangeRecord, Origin, record_changes
+from .git import Commit, GitError, Repository
+
+__all__ = ["HistoryError", "flag_history", "last_changes", "parse_files_at", "stage_since"]
+
+HistoryError = GitError
+"""There is no history to be read: no repository, no git."""
+
+Watch = Callable[[Iterable[Commit], str], Iterable[Commit]]
+
+
+def parse_files_at(files: dict[str, bytes], environment: str | None = None) -> Ruleset | None:
+    """The definitions of one revision; None where they were broken then, an empty ruleset where there were none."""
+    if not files:
+        return Ruleset(flags={}, environment=environment)
+    try:
+        return formats.parse_files(files, environment=environment)
+    except FlagMiddlewareError:
+        return None
+
+
+def flag_history(
+    path: Path, *, environment: str | None = None, revision: str = "HEAD", watch: Watch = lambda items, _: items
+) -> list[ChangeRecord]:
+    """Every change of every flag in the file or folder, oldest first.
+
+    Each commit is compared with the one before it on the main line. A commit whose file was broken counts as no
+    change: sites kept the last good plan, too.
+    """
+    repository = Repository.around(path)
+    return list(_records(repository, repository.relative(path), environment, revision, watch))
+
+
+def _records(
+    repository: Repository, path: str, environment: str | None, revision: str, watch: Watch
+) -> Iterator[ChangeRecord]:
+    if not repository.knows(revision):  # a repository without a commit
+        return
+    commits = repository.log(path, revision)
+    old = Ruleset(flags={}, environment=environment)
+    last: dict[str, bytes] = {}
+    contents = repository.contents((commit.id for commit in commits), path)
+    for commit, (_, files) in zip(watch(commits, "reading history"), contents, strict=True):
+        if files == last:
+            continue
+        last = files
+        new = parse_files_at(files, environment)
+        if new is not None:
+            yield from record_changes(old, new, _origin(commit, environment))
+            old = new
+
+
+def _origin(commit: Commit, environment: str | None) -> Origin:
+    trailers = commit.trailers
+    actor = f"{commit.author} <{commit.email}>"
+    reason = trailers.get("Flags-Reason") or commit.subject
+    return Origin(commit.id, commit.time, actor, trailers.get("Flags-Via", "git"), reason, commit.id, environment)
+
+
+def stage_since(records: Iterable[ChangeRecord], key: str) -> float | None:
+    """When the flag came to the stage that it is at; None where no record tells."""
+    since = None
+    for record in records:
+        if record.flag == key and (record.before, record.stage_before) != (record.after, record.stage_after):
+            since = record.origin.time
+    return since
+
+
+def last_changes(path: Path, *, environment: str | None = None, revision: str = "HEAD") -> dict[str, float]:
+    """When each flag came to its present stage, in seconds since 1970."""
+    since: dict[str, float] = {}
+    for record in flag_history(path, environment=environment, revision=revision):
+        if (record.before, record.stage_before) != (record.after, record.stage_after):
+            since[record.flag] = record.origin.time
+    return since

@@ -1,0 +1,111 @@
+"""Whether a step of a release keeps to the policy: how far, how soon, whose, and after which cohort."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import msgspec
+
+from ..bucketing import BUCKETS
+from ..model import Flag, Ramp, Share
+from .matrix import format_age
+from .policy import Policy, Strategy
+from .shares import format_share
+from .stages import StageKind, has_cohort, stage_of, staged_rule
+
+__all__ = ["Verdict", "judge"]
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """One finding on a step; ``breaks`` where the policy forbids it, else it is worth knowing."""
+
+    text: str
+    breaks: bool = True
+
+
+def judge(
+    old: Flag | None, new: Flag | None, policy: Policy, *, now: float, since: float | None = None
+) -> tuple[Verdict, ...]:
+    """What the policy says of going from ``old`` to ``new``; ``since`` is when the present stage was reached.
+
+    Going back is always allowed: a kill, a removal or a smaller share has no verdict.
+    """
+    if new is None or not new.enabled:
+        return ()
+    return tuple(_judge(_revived(old or Flag(key=new.key)), new, policy, now, since))
+
+
+def _revived(flag: Flag) -> Flag:
+    # A kill is no way around the stages, and no way back down them: what counts is the share that it hid.
+    return flag if flag.enabled else msgspec.structs.replace(flag, enabled=True)
+
+
+def _judge(old: Flag, new: Flag, policy: Policy, now: float, since: float | None) -> Iterator[Verdict]:
+    before, after = stage_of(old, now), stage_of(new, now)
+    strategy = policy.strategy_of(new.risk or old.risk)
+    steps = list(_future(new, now))
+    if after.threshold <= before.threshold and not steps:
+        return
+    if strategy is None:
+        yield Verdict("no risk is declared, so no strategy applies: add risk: {technical: …, business: …}", False)
+        return
+    yield from _owners(new, strategy)
+    if after.threshold > before.threshold:
+        yield from _step(strategy, before.threshold, after.threshold)
+        if strategy.cohort and before.kind is StageKind.DARK:
+            yield _cohort(new, now)
+        lasted = None if since is None or before.threshold == 0 else now - since
+        if strategy.soak and lasted is not None and lasted < strategy.soak:
+            yield Verdict(
+                f"{strategy.title}: {before.text} has lasted {format_age(lasted)}, a stage lasts at least "
+                f"{format_age(strategy.soak)}"
+            )
+    if old.rules != new.rules:
+        yield from _dated(strategy, after.threshold, now, steps)
+
+
+def _cohort(new: Flag, now: float) -> Verdict:
+    if has_cohort(new, now):
+        return Verdict("the internal cohort comes first, in a step of its own")
+    return Verdict("internal cohort missing: add a rule for it first, such as if: {is_staff: true}")
+
+
+def _owners(flag: Flag, strategy: Strategy) -> Iterator[Verdict]:
+    missing = [owner for owner in strategy.owners if owner not in flag.owner]
+    if missing:
+        owner = " + ".join(flag.owner) or "nobody"
+        yield Verdict(f"{strategy.title} is flipped by {' + '.join(strategy.owners)}; owner is {owner}")
+
+
+def _step(strategy: Strategy, before: int, after: int) -> Iterator[Verdict]:
+    allowed = strategy.next_stage(before)
+    if allowed is not None and after > allowed.threshold:
+        yield Verdict(
+            f"{strategy.title} may go from {_percent(before)} to at most {format_share(allowed)}; "
+            f"this asks for {_percent(after)}"
+        )
+
+
+def _percent(threshold: int) -> str:
+    return "100 %" if threshold == BUCKETS else format_share(Share("", threshold))
+
+
+def _future(flag: Flag, now: float) -> Iterator[tuple[float, int]]:
+    """The steps that a dated ramp has still to take."""
+    place = staged_rule(flag)
+    gate = flag.rules[place].gate if place is not None else None
+    if isinstance(gate, Ramp):
+        yield from ((step.at, step.to.threshold) for step in gate.steps if step.at > now)
+
+
+def _dated(strategy: Strategy, threshold: int, now: float, steps: list[tuple[float, int]]) -> Iterator[Verdict]:
+    for (left_at, left), (right_at, right) in pairwise([(now, threshold), *steps]):
+        if right <= left:
+            continue
+        yield from _step(strategy, left, right)
+        if left and right_at - left_at < strategy.soak:
+            yield Verdict(
+                f"{strategy.title}: the ramp leaves {_percent(left)} after {format_age(right_at - left_at)}, a stage "
+                f"lasts at least {format_age(strategy.soak)}"
+            )

@@ -1,0 +1,107 @@
+"""What can be said of conditions without a subject: one implies another, one can never hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ..model import AllOf, AnyOf, Condition, InSegment, Not
+from ..model import Test as Comparison
+
+__all__ = ["contradiction", "expand", "implies", "satisfiable"]
+
+
+def expand(condition: Condition | None, segments: Mapping[str, Condition]) -> Condition | None:
+    """The condition with its segments written out, so that conditions of two rulesets can be compared."""
+    if isinstance(condition, InSegment):
+        return expand(segments[condition.segment], segments)
+    if isinstance(condition, Not):
+        return Not(_expanded(condition.condition, segments))
+    if isinstance(condition, AllOf):
+        return AllOf(tuple(_expanded(part, segments) for part in condition.conditions))
+    if isinstance(condition, AnyOf):
+        return AnyOf(tuple(_expanded(part, segments) for part in condition.conditions))
+    return condition
+
+
+def _expanded(condition: Condition, segments: Mapping[str, Condition]) -> Condition:
+    found = expand(condition, segments)
+    assert found is not None  # noqa: S101 - only None expands to None
+    return found
+
+
+def _values(test: Comparison) -> frozenset[object] | None:
+    """The values of an equality test, told apart as decisions do: true is not 1."""
+    if test.operator.name not in ("eq", "in"):
+        return None
+    operand = test.operand if isinstance(test.operand, list | tuple) else (test.operand,)
+    return frozenset((isinstance(value, bool), value) for value in operand)
+
+
+def implies(left: Condition | None, right: Condition | None) -> bool:
+    """Whether ``right`` holds wherever ``left`` does. False means: not known.
+
+    >>> from flagmiddleware.conditions import OPERATORS
+    >>> au, anz = (Comparison("country", OPERATORS["in"], values) for values in (["AU"], ["AU", "NZ"]))
+    >>> implies(au, anz), implies(anz, au), implies(AllOf((au, au)), anz), implies(au, None)
+    (True, False, True, True)
+    """
+    if right is None or left == right:
+        return True
+    if left is None:
+        return isinstance(right, AllOf) and not right.conditions
+    if isinstance(right, AllOf):
+        return all(implies(left, part) for part in right.conditions)
+    if isinstance(left, AnyOf):
+        return all(implies(part, right) for part in left.conditions)
+    if isinstance(right, AnyOf) and any(implies(left, part) for part in right.conditions):
+        return True
+    if isinstance(left, AllOf):
+        return any(implies(part, right) for part in left.conditions)
+    if isinstance(left, Not) and isinstance(right, Not):
+        return implies(right.condition, left.condition)
+    return isinstance(left, Comparison) and isinstance(right, Comparison) and _test_implies(left, right)
+
+
+def _test_implies(left: Comparison, right: Comparison) -> bool:
+    if left.attribute != right.attribute:
+        return False
+    if right.operator.name == "exists":
+        return right.operand is True and not (left.operator.name == "exists" and left.operand is False)
+    mine, others = _values(left), _values(right)
+    return mine is not None and others is not None and mine <= others
+
+
+def satisfiable(true: Iterable[Condition | None], false: Iterable[Condition | None]) -> bool:
+    """Whether some subject may meet all of ``true`` and none of ``false``. True means: not known to be impossible."""
+    wanted = [part for part in true if part is not None]
+    together = AllOf(tuple(wanted)) if wanted else None
+    return not any(implies(together, part) for part in false)
+
+
+def contradiction(condition: Condition | None, single: Iterable[str]) -> str:
+    """Why a condition can never hold, empty where it may; ``single`` are attributes that never hold a list."""
+    if isinstance(condition, AnyOf):
+        reasons = [contradiction(part, single) for part in condition.conditions]
+        return "; ".join(reasons) if all(reasons) else ""
+    if not isinstance(condition, AllOf):
+        return ""
+    for part in condition.conditions:
+        reason = contradiction(part, single)
+        if reason:
+            return reason
+    tests = [part for part in condition.conditions if isinstance(part, Comparison)]
+    once = frozenset(single)
+    pairs = ((left, right) for place, left in enumerate(tests) for right in tests[place + 1 :])
+    return next((reason for left, right in pairs if (reason := _clash(left, right, once))), "")
+
+
+def _clash(left: Comparison, right: Comparison, single: frozenset[str]) -> str:
+    if left.attribute != right.attribute:
+        return ""
+    absent = [test for test in (left, right) if test.operator.name == "exists" and test.operand is False]
+    if len(absent) == 1:
+        return f"{left.attribute} cannot be missing and have a value"
+    mine, others = _values(left), _values(right)
+    if left.attribute in single and mine is not None and others is not None and not mine & others:
+        return f"{left.attribute} cannot be two things at once"
+    return ""

@@ -1,0 +1,81 @@
+"""A plan as a comment on a pull request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .plan import PlannedFlag, ReleasePlan
+from .shares import format_fraction
+
+__all__ = ["exposure_line", "render_markdown"]
+
+MARKER = "<!-- flags plan -->"
+"""Starts the comment, so that the next run finds it and writes over it."""
+
+
+def exposure_line(flag: PlannedFlag) -> str:
+    """The public's exposure, before and after."""
+    everyone = flag.everyone
+    if everyone.is_computed:
+        return "exposure: decided by the dialect's own functions; give a --population"
+    return f"exposure {format_fraction(everyone.before)} → {format_fraction(everyone.after)}"
+
+
+def render_markdown(plan: ReleasePlan) -> str:
+    """The plan in Markdown: a verdict first, then a section a flag."""
+    place = f" in {plan.environment}" if plan.environment else ""
+    out = [MARKER, f"## Flags plan{place}", ""]
+    if not plan.flags:
+        return "\n".join([*out, "No flag changes what it decides.", ""])
+    broken = sum(flag.breaks for flag in plan.flags)
+    head = f"❌ {broken} of {len(plan.flags)} break the policy." if broken else "✅ Every step keeps to the policy."
+    out += [head, ""]
+    for flag in plan.flags:
+        out += _section(flag)
+    return "\n".join(out).rstrip() + "\n"
+
+
+def _section(flag: PlannedFlag) -> Iterator[str]:
+    yield f"### {'❌ ' if flag.breaks else ''}`{flag.key}` — {flag.kind}, {exposure_line(flag)}"
+    yield ""
+    yield f"- before: {_safe(flag.old)}"
+    yield f"- after: {_safe(flag.new)}"
+    if flag.because:
+        yield f"- why it is here: {flag.because}"
+    for text in flag.reshuffles:
+        yield f"- 🔴 **reshuffle**: {_safe(text)}"
+    for verdict in flag.verdicts:
+        yield f"- {'❌' if verdict.breaks else 'ℹ️'} {_safe(verdict.text)}"
+    yield ""
+    yield from _table(flag)
+    yield ""
+
+
+def _table(flag: PlannedFlag) -> Iterator[str]:
+    yield "| who | before | after | gains | loses | flips |"
+    yield "|---|--:|--:|--:|--:|--:|"
+    for cohort in flag.cohorts:
+        shares = (cohort.before, cohort.after, cohort.gains, cohort.loses, cohort.flips)
+        cells = ["?"] * 5 if cohort.is_computed else [format_fraction(share) for share in shares]
+        yield f"| {_safe(cohort.words)} | {' | '.join(cells)} |"
+    if flag.impact is None:
+        return
+    yield ""
+    yield "| users | count | before | after | gains | loses | flips |"
+    yield "|---|--:|--:|--:|--:|--:|--:|"
+    for name, found in (("all", flag.impact.total), *flag.impact.segments.items()):
+        cells = [f"{n:,}" for n in (found.users, found.before, found.after, found.gains, found.loses, found.flips)]
+        yield f"| {_safe(name)} | {' | '.join(cells)} |"
+    if flag.impact.who:
+        yield ""
+        yield "<details><summary>who</summary>"
+        yield ""
+        yield from (f"- {_safe(user)} {kind}: {was} → {will}" for user, kind, was, will in flag.impact.who)
+        yield ""
+        yield "</details>"
+
+
+def _safe(text: str) -> str:
+    for mark, safe in (("&", "&amp;"), ("<", "&lt;"), ("|", "\\|"), ("@", "@\u200b"), ("\n", " ")):
+        text = text.replace(mark, safe)
+    return text

@@ -1,0 +1,132 @@
+"""Where an edit goes: a file or folder on disk, or a store that takes writes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from difflib import unified_diff
+from pathlib import Path
+from typing import Any, Protocol
+
+from ..errors import ConfigurationError, ConflictError
+from ..sources.base import Change, Writable
+from .documents import Documents, read_documents
+from .edits import Edited
+
+__all__ = ["FileTarget", "StoreTarget", "Target", "atomic_write"]
+
+
+class Target(Protocol):
+    """Reads definitions, and writes an edit of what was read: never over somebody else's."""
+
+    def read(self) -> Documents:
+        """The definitions as they are."""
+        ...
+
+    def write(self, edited: Edited, *, actor: str, reason: str, via: str, key: str) -> str:
+        """Write, and return what to call the result; raises ConflictError where somebody else wrote meanwhile."""
+        ...
+
+
+class FileTarget:
+    """A flag file, or a folder of them."""
+
+    def __init__(self, path: Path, *, dialect: str | None = None) -> None:
+        self.path = path
+        self.dialect = dialect
+
+    def read(self) -> Documents:
+        """The definitions as they are."""
+        return read_documents(self.path, dialect=self.dialect)
+
+    def write(self, edited: Edited, *, actor: str, reason: str, via: str, key: str) -> str:
+        """Replace the file in one step, unless it is no longer what the edit was made from."""
+        path = Path(edited.file)
+        with _locked(path):
+            found = path.read_bytes()
+            if found != edited.before:
+                raise ConflictError(_conflict(str(path), edited.before, found))
+            if edited.after != found:
+                atomic_write(path, edited.after)
+        return str(path)
+
+
+class StoreTarget:
+    """A source that takes writes: Redis, a database, memory."""
+
+    def __init__(self, source: Any, *, dialect: str | None = None) -> None:
+        if not isinstance(source, Writable):
+            raise ConfigurationError(f"{source.name} cannot be written: change the flags where they come from")
+        self.source: Any = source
+        self.dialect = dialect
+        self._revision: str | None = None
+
+    def read(self) -> Documents:
+        """The definitions as they are."""
+        snapshot = self.source.fetch(None)
+        if snapshot is None or not isinstance(snapshot.data, bytes):
+            raise ConfigurationError(f"{self.source.name} holds no document that can be edited")
+        self._revision = snapshot.revision
+        return Documents(snapshot.name, {snapshot.name: snapshot.data}, dialect=snapshot.format or self.dialect)
+
+    def write(self, edited: Edited, *, actor: str, reason: str, via: str, key: str) -> str:
+        """Write with compare-and-set on the revision that was read."""
+        change = Change(data=edited.after, actor=actor, reason=reason, via=via, keys=(key,))
+        try:
+            return str(self.source.write(change, self._revision))
+        except ConflictError as error:
+            now = self.source.fetch(None)
+            found = now.data if now is not None and isinstance(now.data, bytes) else b""
+            raise ConflictError(f"{error}\n{_conflict(self.source.name, edited.before, found)}") from error
+
+
+def _conflict(name: str, expected: bytes, found: bytes) -> str:
+    before, after = (text.decode("utf-8", "replace").splitlines(keepends=True) for text in (expected, found))
+    diff = "".join(unified_diff(before, after, "what you saw", "what is there now"))
+    return f"{name} was changed by somebody else meanwhile; nothing was written. Look at it and try again:\n{diff}"
+
+
+def atomic_write(path: Path, data: bytes) -> None:
+    """Replace a file in one step: readers see the old one or the new one, also when the power fails.
+
+    A symbolic link stays one: what it points to is replaced. Permissions are kept.
+    """
+    real = Path(os.path.realpath(path))
+    mode = real.stat().st_mode & 0o7777 if real.exists() else 0o644
+    handle, temporary = tempfile.mkstemp(dir=real.parent, prefix=f".{real.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, mode)
+        os.replace(temporary, real)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    if sys.platform != "win32":
+        folder = os.open(real.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """One writer at a time, by a lock on the folder: it leaves no file behind, and dies with its process."""
+    if sys.platform == "win32":  # no such lock there; the comparison of contents remains
+        yield
+        return
+    import fcntl
+
+    folder = os.open(os.path.realpath(path.parent), os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)

@@ -1,0 +1,175 @@
+"""The commands that change flags: kill, restore, ramp, next, schedule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from flagmiddleware import Context, Flags
+from flagmiddleware.cli import flags
+from tests.release.scripted import ScriptedRepository, instant
+
+FILE = """\
+version: 1
+flags:
+  checkout:
+    owner: [engineering, product]
+    risk: {technical: high, business: high}   # measured crawl
+    rules: [{rollout: 1%}]
+  engine:
+    owner: engineering
+    risk: {technical: high, business: low}    # engineering sandbox
+  banner:
+    owner: product
+    risk: {technical: low, business: low}     # fast lane
+"""
+NOW = instant("2026-06-10T12:00")
+GATES = ("--gate", "person=tickets fine", "--gate", "metrics=p95 unchanged")
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ScriptedRepository:
+    """A git repository with a flag file ten days old; its folder is the working directory."""
+    made = ScriptedRepository(tmp_path / "repo")
+    made.commit(FILE, "flags", at=instant("2026-06-01T12:00"))
+    monkeypatch.chdir(made.root)
+    monkeypatch.delenv("FLAGMIDDLEWARE_SOURCE", raising=False)
+    monkeypatch.setattr("flagmiddleware.cli.bench.Bench.now", staticmethod(lambda: NOW))
+    return made
+
+
+def run(*args: str, code: int = 0) -> Result:
+    """Run a command and check its exit code."""
+    result = CliRunner().invoke(flags, list(args))
+    assert result.exit_code == code, result.output
+    return result
+
+
+def text() -> str:
+    """The flag file as it is now."""
+    return Path("flags.yaml").read_text("utf-8")
+
+
+def test_a_kill_is_written_and_committed(repository: ScriptedRepository) -> None:
+    """`flags kill --commit` changes the file and commits it with the reason and who, why, how as trailers."""
+    run("kill", "checkout", "-m", "payments fail", "--commit")
+    assert not Flags("flags.yaml").is_enabled("checkout", Context("user-1"))
+    message = repository.git("log", "-1", "--format=%B")
+    assert message.startswith("killed checkout\n\npayments fail\n")
+    assert "Flags-Via: flags kill" in message
+    assert repository.git("status", "--porcelain") == ""
+
+
+def test_nothing_stands_before_a_kill(repository: ScriptedRepository) -> None:
+    """No policy (here a broken one), no role, no other flag's mistake, no dirty tree stops a kill."""
+    Path("flags.yaml").write_text(
+        FILE + "  bad: {rools: 1}\npolicy: {strategies: 5, roles: {nobody: admin}}\n", "utf-8"
+    )
+    result = run("kill", "checkout", "-m", "payments fail", "--commit")
+    assert "enabled: false" in text()
+    assert "not committed" in result.stderr
+    assert "rools" in result.stderr
+
+
+def test_a_reason_is_asked_for(repository: ScriptedRepository) -> None:
+    """A change without a reason is a usage error."""
+    run("kill", "checkout", code=2)
+    run("kill", "checkout", "-m", " ", code=2)
+
+
+def test_a_step_too_far_is_refused(repository: ScriptedRepository) -> None:
+    """A crawl may go from 1 % to 5 %: more is refused, and nothing is written."""
+    result = run("ramp", "checkout", "50%", "-m", "go", *GATES, code=1)
+    assert "measured crawl may go from 1 % to at most 5 %; this asks for 50 %" in result.stderr
+    assert text() == FILE
+
+
+def test_gates_stand_before_the_next_stage(repository: ScriptedRepository) -> None:
+    """`next` names each shut gate; with a word for each it goes one stage, and the words are on record."""
+    result = run("next", "checkout", "-m", "go", code=1)
+    assert "the gate 'person' is shut" in result.stderr
+    assert "the gate 'metrics' is shut" in result.stderr
+    run("next", "checkout", "-m", "go", "--commit", *GATES)
+    assert text() == FILE.replace("rollout: 1%", "rollout: 5%")
+    assert "Flags-Gates: person: tickets fine; metrics: p95 unchanged" in repository.git("log", "-1", "--format=%B")
+
+
+def test_a_stage_soaks(repository: ScriptedRepository, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crawl stays at a stage for a day, by the history of the file."""
+    monkeypatch.setattr("flagmiddleware.cli.bench.Bench.now", staticmethod(lambda: instant("2026-06-01T18:00")))
+    result = run("next", "checkout", "-m", "go", *GATES, code=1)
+    assert "1 % has lasted 6 h, a stage lasts at least 1 d" in result.stderr
+
+
+def test_an_override_is_recorded_and_shouted(repository: ScriptedRepository) -> None:
+    """`--override WHY` goes ahead, says so in red, and the commit tells what was broken and why."""
+    result = run("ramp", "checkout", "50%", "-m", "go", "--override", "the fair starts", "--commit")
+    assert "OVERRIDDEN: measured crawl may go from 1 %" in result.stderr
+    assert "Flags-Override: the fair starts (measured crawl may go" in repository.git("log", "-1", "--format=%B")
+
+
+def test_going_back_needs_no_gate(repository: ScriptedRepository) -> None:
+    """A smaller share is always allowed."""
+    run("ramp", "checkout", "0%", "-m", "too slow")
+    assert "rollout: 0%" in text()
+
+
+def test_a_sandbox_wants_its_cohort_first(repository: ScriptedRepository) -> None:
+    """A dark sandbox flag is refused a public share before an internal cohort had it."""
+    assert "internal cohort missing" in run("ramp", "engine", "1%", "-m", "go", code=1).stderr
+
+
+def test_the_fast_lane_goes_straight_to_everyone(repository: ScriptedRepository) -> None:
+    """A dark low-risk flag goes to 100 % in one step, without a gate."""
+    run("next", "banner", "-m", "go")
+    assert Flags("flags.yaml").is_enabled("banner")
+
+
+def test_restore_gives_back_what_was_killed(repository: ScriptedRepository) -> None:
+    """Kill, restore: the share is the one before; ramping while killed is refused."""
+    run("kill", "checkout", "-m", "bad")
+    run("ramp", "checkout", "5%", "-m", "go", *GATES, code=2)
+    run("restore", "checkout", "-m", "mended")
+    assert "rollout: 1%" in text()
+    assert "enabled: true" in text()
+
+
+def test_schedule_checks_every_step_of_a_ramp(repository: ScriptedRepository) -> None:
+    """A dated ramp that jumps or hurries is refused, step by step; one that keeps to the stages is written."""
+    jump = ("--step", "2026-07-01T00:00:00Z=25%", "--step", "2026-07-01T06:00:00Z=50%")
+    result = run("schedule", "checkout", *jump, "-m", "go", *GATES, code=1)
+    assert "this asks for 25 %" in result.stderr
+    assert "the ramp leaves 25 % after 6 h" in result.stderr
+
+
+def test_commit_wants_a_clean_file(repository: ScriptedRepository) -> None:
+    """Somebody's uncommitted edits are never committed along."""
+    Path("flags.yaml").write_text(FILE + "# mine\n", "utf-8")
+    assert "not committed" in run("next", "banner", "-m", "go", "--commit", code=2).stderr
+    assert text() == FILE + "# mine\n"
+
+
+def test_dry_run_writes_nothing(repository: ScriptedRepository) -> None:
+    """`--dry-run` tells before and after and leaves the file."""
+    out = run("next", "banner", "-m", "go", "--dry-run").stdout
+    assert "after:  on for 100 % of everyone" in out
+    assert text() == FILE
+
+
+def test_roles_are_asked_of_git(repository: ScriptedRepository) -> None:
+    """Where the policy has roles, the git identity must have the one that the command needs; a kill needs none."""
+    policy = "policy: {roles: {ben@example.com: admin, ann@example.com: view}}\n"
+    Path("flags.yaml").write_text(FILE + policy, "utf-8")
+    result = run("next", "banner", "-m", "go", code=1)
+    assert "next needs the role operate; ann@example.com has view" in result.stderr
+    run("kill", "banner", "-m", "bad")
+
+
+def test_outside_git_there_is_still_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No repository is no obstacle."""
+    monkeypatch.chdir(tmp_path)
+    Path("flags.yaml").write_text(FILE, "utf-8")
+    run("kill", "checkout", "-m", "bad")
+    assert "enabled: false" in text()

@@ -1,0 +1,228 @@
+"""`flags plan`: revisions, files, populations, verdicts, the comment, the Action's script and the hook."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from flagmiddleware.cli import flags
+from tests.release.scripted import ScriptedRepository, instant
+
+FILE = """\
+version: 1
+flags:
+  checkout:
+    owner: [engineering, product]
+    risk: {technical: high, business: high}
+    rules: [{rollout: 1%}]
+  engine:
+    owner: engineering
+    risk: {technical: high, business: low}
+  plain: {}
+"""
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ScriptedRepository:
+    """A repository whose main branch has the file, and a branch `work` that is checked out."""
+    made = ScriptedRepository(tmp_path / "repo")
+    made.commit(FILE, "flags", at=instant("2026-01-01T12:00"))
+    made.git("checkout", "--quiet", "-b", "work")
+    monkeypatch.chdir(made.root)
+    monkeypatch.delenv("FLAGMIDDLEWARE_SOURCE", raising=False)
+    return made
+
+
+def run(*args: str, code: int = 0) -> Result:
+    """Run a command and check its exit code."""
+    result = CliRunner().invoke(flags, list(args))
+    assert result.exit_code == code, result.output
+    return result
+
+
+def test_the_working_tree_is_compared_with_the_merge_base(repository: ScriptedRepository) -> None:
+    """Without arguments, what is in the working tree is held against where the branch left main."""
+    Path("flags.yaml").write_text(FILE.replace("1%", "5%"), "utf-8")
+    out = run("plan").stdout
+    assert "checkout: changed, exposure 1 % → 5 %" in out
+    assert "after:  on for 5 % of everyone" in out
+
+
+def test_a_step_too_far_exits_with_1(repository: ScriptedRepository) -> None:
+    """A step that breaks the policy is told in the policy's words, and fails."""
+    repository.commit(FILE.replace("1%", "50%"))
+    out = run("plan", "main", "work", code=1).stdout
+    assert "measured crawl may go from 1 % to at most 5 %; this asks for 50 %" in out
+
+
+def test_a_missing_cohort_is_told(repository: ScriptedRepository) -> None:
+    """A sandbox flag that goes public before its cohort breaks the policy."""
+    repository.commit(FILE.replace("business: low}", "business: low}\n    rules: [{rollout: 1%}]"))
+    assert "internal cohort missing" in run("plan", "main", code=1).stdout
+
+
+def test_a_change_cannot_loosen_its_own_policy(repository: ScriptedRepository) -> None:
+    """The policy that judges is the base's."""
+    loose = "policy: {strategies: {measured-crawl: {stages: [50%, 100%]}}}\n"
+    base = "policy: {strategies: {measured-crawl: {stages: [2%, 100%]}}}\n"
+    repository.git("checkout", "--quiet", "main")
+    repository.commit(FILE + base)
+    repository.git("checkout", "--quiet", "-B", "work")
+    repository.commit(FILE.replace("1%", "50%") + loose)
+    assert "to at most 2 %" in run("plan", "main", code=1).stdout
+
+
+def test_the_author_must_belong_to_the_owners(repository: ScriptedRepository) -> None:
+    """Who raises a flag of a team that the policy lists must be in it."""
+    teams = "policy: {teams: {engineering: [eve@example.com], product: [pia@example.com]}}\n"
+    repository.git("checkout", "--quiet", "main")
+    repository.commit(FILE + teams)
+    repository.git("checkout", "--quiet", "-B", "work")
+    repository.commit(FILE.replace("1%", "5%") + teams)
+    # No verdict of the step itself: judged only where there is something to judge.
+    out = run("plan", "main", "work", "--author", "Mallory <mallory@example.com>", code=1).stdout
+    assert "owner is engineering + product; author mallory@example.com is not in it" in out
+    run("plan", "main", "work", "--author", "Eve <eve@example.com>")
+
+
+def test_codeowners_is_asked_where_the_policy_has_no_teams(repository: ScriptedRepository) -> None:
+    """Without teams, CODEOWNERS of the flag's file says who may."""
+    (repository.root / "CODEOWNERS").write_text("*.yaml eve@example.com\n", "utf-8")
+    repository.commit(FILE.replace("1%", "5%"))
+    out = run("plan", "main", "work", "--author", "Mallory <mallory@example.com>", code=1).stdout
+    assert "author mallory@example.com is not in CODEOWNERS of it" in out
+    run("plan", "main", "work", "--author", "Eve <eve@example.com>")
+
+
+def test_files_are_compared_without_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two files need no repository."""
+    monkeypatch.chdir(tmp_path)
+    Path("a.yaml").write_text(FILE, "utf-8")
+    Path("b.yaml").write_text(FILE.replace("1%", "5%"), "utf-8")
+    (flag,) = json.loads(run("plan", "a.yaml", "b.yaml", "--format", "json").stdout)["flags"]
+    assert (flag["key"], round(flag["exposure_after"], 6)) == ("checkout", 0.05)
+
+
+def test_a_population_is_counted_and_listed(repository: ScriptedRepository) -> None:
+    """With users, the plan counts who gains and writes a list of who."""
+    Path("flags.yaml").write_text(FILE.replace("1%", "5%"), "utf-8")
+    Path("users.csv").write_text("user\n" + "".join(f"user-{n}\n" for n in range(5000)), "utf-8")
+    args = ("plan", "--population", "users.csv", "--who-file", "who.csv", "--format", "json")
+    (flag,) = json.loads(run(*args).stdout)["flags"]
+    total = flag["population"]["total"]
+    assert total["users"] == 5000
+    assert total["gains"] == total["after"] - total["before"] > 0
+    assert len(Path("who.csv").read_text("utf-8").splitlines()) == total["gains"] + 1
+
+
+def test_an_sql_population(repository: ScriptedRepository) -> None:
+    """Users may come from a database query."""
+    import sqlite3
+
+    with sqlite3.connect("users.db") as connection:
+        connection.execute("create table people (id text, country text)")
+        connection.executemany("insert into people values (?, 'AU')", [(f"user-{n}",) for n in range(100)])
+    Path("flags.yaml").write_text(
+        FILE.replace("plain: {}", "plain: {rules: [{if: {country: AU}, serve: true}]}"), "utf-8"
+    )
+    url = f"sqlite:///{Path('users.db').resolve()}?query=select+id,country+from+people"
+    (flag,) = json.loads(run("plan", "-p", url, "--format", "json").stdout)["flags"]
+    assert flag["population"]["total"]["gains"] == 100
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("users.csv", "name\nann\n", "no column targeting_key or user"),
+        ("users.csv", "user,a\n" + "x\n" * 1_000_000, "100 broken lines up to line 101; nothing was computed"),
+        ("users.txt", "", "expected a .csv, .jsonl or .parquet file"),
+        ("users.parquet", "x", "arquet"),
+    ],
+)
+def test_a_bad_population_is_a_clear_error(repository: ScriptedRepository, name: str, text: str, message: str) -> None:
+    """Unknown columns, a million broken lines, an unknown kind of file: one error, and nothing half-written."""
+    Path("flags.yaml").write_text(FILE.replace("1%", "5%"), "utf-8")
+    Path(name).write_text(text, "utf-8")
+    assert message in run("plan", "-p", name, "--who-file", "who.csv", code=2).stderr
+    assert not Path("who.csv").exists()
+
+
+def test_markdown_is_a_comment(repository: ScriptedRepository) -> None:
+    """The Markdown starts with a marker, a verdict, and mentions nobody by accident."""
+    repository.commit(
+        FILE.replace("1%", "50%").replace("plain: {}", 'plain: {rules: [{if: {email: "@everyone"}, serve: true}]}')
+    )
+    text = run("plan", "main", "work", "--format", "md", code=1).stdout
+    assert text.startswith("<!-- flags plan -->\n## Flags plan\n\n❌ 1 of 2 break the policy.")
+    assert "@everyone" not in text
+
+
+def test_outside_git_the_cure_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a repository a plan needs two files, and the error says that there is no repository."""
+    monkeypatch.chdir(tmp_path)
+    Path("flags.yaml").write_text(FILE, "utf-8")
+    assert "not in a git repository" in run("plan", code=2).stderr
+
+
+def test_unknown_revisions_and_shallow_clones(repository: ScriptedRepository, tmp_path: Path) -> None:
+    """A revision that a shallow clone does not have is told with the command that fetches it."""
+    first = repository.git("rev-parse", "HEAD").strip()
+    repository.commit(FILE.replace("1%", "5%"))
+    assert "there is no revision 'nowhere'" in run("plan", "nowhere", code=2).stderr
+    clone = tmp_path / "shallow"
+    subprocess.run(
+        ["git", "clone", "--quiet", "--depth=1", f"file://{repository.root}", str(clone)], check=True, timeout=60
+    )
+    os.chdir(clone)
+    assert "git fetch --unshallow" in run("plan", first, code=2).stderr
+
+
+def test_a_detached_head_is_planned(repository: ScriptedRepository) -> None:
+    """A detached HEAD, as continuous integration checks out, is compared with main all the same."""
+    commit = repository.commit(FILE.replace("1%", "5%"))
+    repository.git("checkout", "--quiet", "--detach", commit)
+    assert "exposure 1 % → 5 %" in run("plan").stdout
+
+
+def _bin(folder: Path, gh: str) -> dict[str, str]:
+    """An environment whose `flags` is ours and whose `gh` is recorded."""
+    folder.mkdir()
+    for name, text in (("flags", f'exec "{sys.executable}" -m flagmiddleware "$@"'), ("gh", gh)):
+        script = folder / name
+        script.write_text(f"#!/bin/bash\n{text}\n", "utf-8")
+        script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    return {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+
+
+@pytest.mark.parametrize(("comment", "method"), [("", "POST"), ("77", "PATCH")])
+def test_the_actions_script_comments_and_fails(
+    repository: ScriptedRepository, tmp_path: Path, comment: str, method: str
+) -> None:
+    """The Action's script, run by bash: it writes its one comment (again), and fails where the policy is broken."""
+    repository.commit(FILE.replace("1%", "50%"))
+    script = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))["runs"]["steps"][1]["run"]
+    calls = tmp_path / "calls"
+    environment = _bin(tmp_path / "bin", f'echo "$@" >> "{calls}"; case "$*" in *--jq*) echo "{comment}";; esac')
+    environment |= {"SOURCE": "flags.yaml", "BASE": "main", "PULL_REQUEST": "7", "GH_REPO": "a/b"}
+    environment |= {"GITHUB_STEP_SUMMARY": str(tmp_path / "summary")}
+    done = subprocess.run(["bash", "-e", "-o", "pipefail", "-c", script], env=environment, timeout=60, check=False)
+    assert done.returncode == 1
+    assert f"--method {method}" in calls.read_text("utf-8")
+    assert "this asks for 50 %" in (tmp_path / "summary").read_text("utf-8")
+
+
+def test_the_hooks_name_real_commands(repository: ScriptedRepository) -> None:
+    """Each pre-commit hook's entry runs, on the staged file or on none, with the exit code that it should have."""
+    hooks = {hook["id"]: hook for hook in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))}
+    run(*hooks["flags-lint"]["entry"].split()[1:], "flags.yaml")
+    Path("flags.yaml").write_text(FILE.replace("1%", "50%"), "utf-8")
+    run(*hooks["flags-plan"]["entry"].split()[1:], code=1)

@@ -1,0 +1,79 @@
+"""Changing flags in a store: a real Redis, written with revision, author and reason."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import redis
+from click.testing import CliRunner, Result
+
+from flagmiddleware.cli import flags
+from flagmiddleware.sources.base import Change
+from flagmiddleware.sources.redis import RedisSource
+
+FILE = b"version: 1\nflags:\n  a:   # keep\n    rules: [{rollout: 1%}]\n"
+
+
+@pytest.fixture
+def url(redis_url: str) -> str:
+    """A store of the test's own, holding one flag."""
+    made = f"{redis_url}?name={uuid4().hex}"
+    source = RedisSource(made)
+    source.write(Change(data=FILE, actor="setup", via="test", reason="set up"), None)
+    source.close()
+    return made
+
+
+@pytest.fixture
+def source(url: str) -> Iterator[RedisSource]:
+    """The same store, looked at from beside."""
+    made = RedisSource(url)
+    yield made
+    made.close()
+
+
+def run(*args: str, code: int = 0) -> Result:
+    """Run a command and check its exit code."""
+    result = CliRunner().invoke(flags, list(args))
+    assert result.exit_code == code, result.output
+    return result
+
+
+def test_a_kill_reaches_the_store(url: str, source: RedisSource) -> None:
+    """`flags kill --source redis://…` writes the edited document; comments stay."""
+    run("kill", "a", "-m", "bad", "--source", url)
+    snapshot = source.fetch(None)
+    assert snapshot is not None
+    assert snapshot.data == FILE.replace(b"    rules", b"    enabled: false\n    rules")
+    assert snapshot.revision == "2"
+
+
+def test_the_stores_log_tells_who_and_why(url: str) -> None:
+    """`flags log --source redis://…` reads the store's own history."""
+    run("ramp", "a", "100%", "-m", "all of them", "--source", url)
+    last = json.loads(run("log", "a", "--source", url, "--format", "json").stdout)[-1]
+    assert (last["reason"], last["via"], last["keys"], last["revision"]) == ("all of them", "flags ramp", "a", "2")
+
+
+def test_a_plan_compares_a_file_with_a_store(url: str, tmp_path: Path) -> None:
+    """Either side of a plan may be a source."""
+    path = tmp_path / "new.yaml"
+    path.write_bytes(FILE.replace(b"1%", b"5%"))
+    (flag,) = json.loads(run("plan", url, str(path), "--format", "json").stdout)["flags"]
+    assert round(flag["exposure_after"] - flag["exposure_before"], 6) == 0.04
+
+
+def test_a_store_whose_log_was_rewritten_is_found_out(url: str, redis_url: str, source: RedisSource) -> None:
+    """Each entry is chained to the one before by a hash: an entry that is taken out of the stream shows."""
+    for share in ("5%", "25%", "50%"):
+        run("ramp", "a", share, "-m", "go", "--source", url)
+    assert run("log", "--source", url).stderr == ""
+    client = redis.Redis.from_url(redis_url)
+    (taken, _) = client.xrange(source.log)[2]
+    client.xdel(source.log, taken)
+    client.close()
+    assert "tampered with at revision 4" in run("log", "--source", url, code=1).stderr

@@ -1,0 +1,305 @@
+"""Editing flag files: one value changes, every other byte stays, and nobody overwrites anybody."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from difflib import SequenceMatcher
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flagmiddleware.errors import ConflictError
+from flagmiddleware.formats import parse
+from flagmiddleware.release import edits
+from flagmiddleware.release.documents import Documents, read_documents
+from flagmiddleware.release.splice import EditError
+from flagmiddleware.release.targets import FileTarget, StoreTarget
+from flagmiddleware.sources import MemorySource
+
+FILE = """\
+# The shop's flags.  Keep me.
+version: 1
+
+flags:
+
+  new-checkout:   # the big one
+    description:   'The one-page  checkout'
+    enabled: true          # the kill switch
+    rules:
+      - name: anz
+        if: {country: [AU,   NZ], plan: "pro"} # odd spacing
+        rollout: 25%
+      - rollout: 1%        # everyone else
+
+  search:
+        # indented by four more
+        rules: [ {if: {is_staff: true}, serve: true} ]
+  tiny: {}
+  flow: {description: "in one line", rules: [{rollout: 10%}]}
+  sale:
+    description: |
+      Several
+      lines.
+    environments:
+      production: {enabled: true}
+      staging:
+        rules:
+        - serve: true
+  dated:
+    rules:
+      - ramp:
+          - {at: 2026-12-01T09:00:00Z, to: 1%}
+          - {at: 2026-12-02T09:00:00Z, to: 5%}
+      # trailing comment
+"""
+
+
+def documents(text: str = FILE, name: str = "flags.yaml") -> Documents:
+    """One document, as read from a file of that name."""
+    return Documents(name, {name: text.encode()})
+
+
+def lines(edited: edits.Edited) -> tuple[list[str], list[str]]:
+    """The lines that went and the lines that came."""
+    before, after = edited.before.decode().splitlines(), edited.after.decode().splitlines()
+    codes = SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    gone = [line for tag, a, b, _, _ in codes if tag != "equal" for line in before[a:b]]
+    come = [line for tag, _, _, c, d in codes if tag != "equal" for line in after[c:d]]
+    return gone, come
+
+
+def test_a_kill_changes_one_word() -> None:
+    """Killing a flag that says `enabled: true` changes that word and keeps the comment beside it."""
+    gone, come = lines(edits.kill(documents(), "new-checkout"))
+    assert gone == ["    enabled: true          # the kill switch"]
+    assert come == ["    enabled: false          # the kill switch"]
+
+
+@pytest.mark.parametrize(
+    ("key", "gone", "come"),
+    [
+        ("search", [], ["        enabled: false"]),
+        ("tiny", ["  tiny: {}"], ["  tiny: {enabled: false}"]),
+        (
+            "flow",
+            ['  flow: {description: "in one line", rules: [{rollout: 10%}]}'],
+            ['  flow: {enabled: false, description: "in one line", rules: [{rollout: 10%}]}'],
+        ),
+    ],
+)
+def test_a_kill_adds_the_switch_where_there_is_none(key: str, gone: list[str], come: list[str]) -> None:
+    """A flag without the field gets it, in the style that it is written in; no other line changes."""
+    assert lines(edits.kill(documents(), key)) == (gone, come)
+
+
+def test_a_kill_reaches_every_environment() -> None:
+    """An environment that says `enabled: true` is killed, too."""
+    edited = edits.kill(documents(), "sale")
+    for environment in (None, "production", "staging"):
+        assert not parse(edited.after, name="flags.yaml", environment=environment).flags["sale"].enabled
+
+
+def test_a_kill_of_one_environment_leaves_the_others() -> None:
+    """With an environment, only that one is killed; its section is made where it is missing."""
+    edited = edits.kill(documents(), "new-checkout", environment="production")
+    assert not parse(edited.after, environment="production").flags["new-checkout"].enabled
+    assert parse(edited.after).flags["new-checkout"].enabled
+
+
+def test_a_kill_works_in_a_file_with_other_problems() -> None:
+    """Another flag's mistake does not stand before a kill; it is told."""
+    edited = edits.kill(documents(FILE.replace("  tiny: {}", "  tiny: {rools: 1}")), "new-checkout")
+    assert b"enabled: false" in edited.after
+    assert "rools" in edited.warnings[0]
+
+
+def test_a_restore_undoes_a_kill_byte_for_byte() -> None:
+    """A kill and a restore leave the file as it was, where it had the switch."""
+    killed = edits.kill(documents(), "new-checkout")
+    assert edits.restore(documents(killed.after.decode()), "new-checkout").after == FILE.encode()
+
+
+@pytest.mark.parametrize(
+    ("key", "rule", "gone", "come"),
+    [
+        (
+            "new-checkout",
+            None,
+            ["      - rollout: 1%        # everyone else"],
+            ["      - rollout: 5%        # everyone else"],
+        ),
+        ("new-checkout", "anz", ["        rollout: 25%"], ["        rollout: 5%"]),
+        (
+            *("search", None, ["        rules: [ {if: {is_staff: true}, serve: true} ]"]),
+            ["        rules: [ {if: {is_staff: true}, serve: true}, {rollout: 5%} ]"],
+        ),
+        ("tiny", None, ["  tiny: {}"], ["  tiny: {rules: [{rollout: 5%}]}"]),
+    ],
+)
+def test_a_share_changes_one_value(key: str, rule: str | None, gone: list[str], come: list[str]) -> None:
+    """Ramping edits the staged rule, or the named one, or adds one to a dark flag; nothing else changes."""
+    flag = parse(FILE.encode(), name="flags.yaml").flags[key]
+    assert lines(edits.set_share(documents(), flag, "5%", rule=rule)) == (gone, come)
+
+
+def test_a_share_replaces_a_dated_ramp() -> None:
+    """A fixed share takes the place of a dated ramp; the comment after it stays."""
+    flag = parse(FILE.encode(), name="flags.yaml").flags["dated"]
+    edited = edits.set_share(documents(), flag, "5%")
+    assert edited.after.decode().endswith("    rules:\n      - rollout: 5%\n      # trailing comment\n")
+
+
+def test_a_block_rule_list_gets_a_block_item() -> None:
+    """A rollout is added to a list of rules in the list's own style and indentation."""
+    text = "version: 1\nflags:\n  a:\n    rules:\n    - if: {is_staff: true}\n      serve: true  # staff\n  b: {}\n"
+    flag = parse(text.encode(), name="flags.yaml").flags["a"]
+    edited = edits.set_share(documents(text), flag, "1%")
+    assert lines(edited) == ([], ["    - rollout: 1%"])
+    assert len(edited.new.flags["a"].rules) == 2  # type: ignore[union-attr]
+
+
+def test_windows_line_ends_stay() -> None:
+    """A file with CRLF line ends gets CRLF for the line that is added."""
+    edited = edits.kill(documents(FILE.replace("\n", "\r\n")), "search")
+    assert edited.after.replace(b"\r\n", b"").count(b"\n") == 0
+    assert edited.after.count(b"\r\n") == FILE.count("\n") + 1
+
+
+def test_a_byte_order_mark_and_wide_characters_stay() -> None:
+    """Positions are right behind a byte order mark and characters beyond the basic plane."""
+    text = "\ufeff" + FILE.replace("The shop's", "The 🛒 shøp's")
+    edited = edits.kill(documents(text), "new-checkout")
+    assert edited.after.decode() == text.replace("enabled: true          #", "enabled: false          #")
+
+
+def test_json_is_edited_as_json() -> None:
+    """A JSON file stays JSON, and changes in one place."""
+    text = json.dumps({"version": 1, "flags": {"a": {"rules": [{"rollout": "1%"}]}, "b": {}}}, indent=2)
+    flag = parse(text.encode(), name="f.json").flags["a"]
+    edited = edits.set_share(documents(text, "f.json"), flag, "5%")
+    assert edited.after.decode() == text.replace('"1%"', '"5%"')
+    killed = json.loads(edits.kill(documents(text, "f.json"), "b").after)
+    assert killed["flags"]["b"] == {"enabled": False}
+
+
+def test_dates_and_dated_ramps_are_set() -> None:
+    """`schedule` puts dates on a rule, and turns a rollout into a dated ramp."""
+    flag = parse(FILE.encode(), name="flags.yaml").flags["new-checkout"]
+    edited = edits.set_schedule(documents(), flag, {"from": "2026-12-01T00:00:00Z"}, rule="anz")
+    assert edited.new.flags["new-checkout"].rules[0].schedule.start == 1796083200.0  # type: ignore[union-attr]
+    edited = edits.set_ramp(documents(), flag, [("2026-12-01T00:00:00Z", "5%"), ("2026-12-02T00:00:00Z", "10%")])
+    assert lines(edited)[1] == [
+        "      - ramp: [{at: 2026-12-01T00:00:00Z, to: 5%}, {at: 2026-12-02T00:00:00Z, to: 10%}]"
+        "        # everyone else",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            FILE.replace("  tiny: {}", "<<<<<<< HEAD\n  tiny: {}\n=======\n>>>>>>> b"),
+            "flags.yaml:18: an unresolved merge",
+        ),
+        ("a: [", "not valid YAML"),
+        ("version: 1\nflags: {}\n", "has no flag 'new-checkout'"),
+    ],
+)
+def test_what_cannot_be_edited_is_said(text: str, message: str) -> None:
+    """Merge conflicts, broken YAML and unknown flags are refused with their place."""
+    with pytest.raises(EditError, match=message.replace("(", r"\(")):
+        edits.kill(documents(text), "new-checkout")
+
+
+def test_toml_is_left_alone() -> None:
+    """A TOML file is refused rather than rewritten."""
+    with pytest.raises(EditError, match="TOML"):
+        edits.kill(documents('version = 1\n[flags.a]\ndescription = "x"\n', "flags.toml"), "a")
+
+
+def test_an_edit_that_would_break_the_file_is_refused() -> None:
+    """A date that is no date never reaches the file."""
+    flag = parse(FILE.encode(), name="flags.yaml").flags["new-checkout"]
+    with pytest.raises(EditError, match="nothing was written"):
+        edits.set_schedule(documents(), flag, {"from": "tomorrow"}, rule="anz")
+
+
+COMMENTS = st.text("abc #:'\"é🛒-", max_size=12).map(lambda text: f"# {text}")
+PADDING = st.integers(0, 5).map(lambda count: " " * count)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(COMMENTS, min_size=3, max_size=3), PADDING, st.sampled_from(["\n", "\r\n"]), st.integers(0, 100))
+def test_outside_the_value_nothing_changes(comments: list[str], padding: str, newline: str, percent: int) -> None:
+    """Law: whatever comments, spacing and line ends a file has, ramping changes the percentage and nothing else."""
+    text = newline.join(
+        [
+            comments[0],
+            "version: 1",
+            "flags:",
+            f"  a: {comments[1]}",
+            "    rules:",
+            f"    - rollout:  7%{padding} {comments[2]}",
+            "",
+        ]
+    )
+    flag = parse(text.encode(), name="flags.yaml").flags["a"]
+    edited = edits.set_share(documents(text), flag, f"{percent}%")
+    assert edited.after.decode() == text.replace("7%", f"{percent}%", 1) if "7%" not in comments[0] else True
+
+
+# -- writing ------------------------------------------------------------------------------------------------------
+
+
+def _write(target: FileTarget | StoreTarget, edited: edits.Edited) -> str:
+    return target.write(edited, actor="Ann", reason="because", via="test", key="new-checkout")
+
+
+def test_two_people_at_once_get_a_conflict_with_the_diff(tmp_path: Path) -> None:
+    """Who writes second is refused, sees what changed, and the first one's edit stays."""
+    path = tmp_path / "flags.yaml"
+    path.write_text(FILE, "utf-8")
+    ann, ben = FileTarget(path), FileTarget(path)
+    hers, his = edits.kill(ann.read(), "new-checkout"), edits.kill(ben.read(), "search")
+    _write(ann, hers)
+    with pytest.raises(ConflictError) as caught:
+        _write(ben, his)
+    assert "-    enabled: true          # the kill switch" in str(caught.value)
+    assert "+    enabled: false          # the kill switch" in str(caught.value)
+    assert path.read_bytes() == hers.after
+
+
+def test_a_link_stays_a_link_and_permissions_stay(tmp_path: Path) -> None:
+    """Writing replaces what a symbolic link points to, and keeps the file's mode; no other file is left."""
+    (tmp_path / "real").mkdir()
+    real, link = tmp_path / "real" / "flags.yaml", tmp_path / "flags.yaml"
+    real.write_text(FILE, "utf-8")
+    real.chmod(0o640)
+    link.symlink_to(real)
+    target = FileTarget(link)
+    _write(target, edits.kill(target.read(), "new-checkout"))
+    assert link.is_symlink()
+    assert stat.S_IMODE(real.stat().st_mode) == 0o640
+    assert os.listdir(tmp_path / "real") == ["flags.yaml"]
+
+
+def test_a_folder_is_edited_in_the_right_file(tmp_path: Path) -> None:
+    """In a folder the file that has the flag is edited, the others stay untouched."""
+    (tmp_path / "a.yaml").write_text(FILE, "utf-8")
+    (tmp_path / "b.yaml").write_text("version: 1\nflags:\n  other: {}\n", "utf-8")
+    edited = edits.kill(read_documents(tmp_path), "other")
+    assert edited.file == str(tmp_path / "b.yaml")
+
+
+def test_a_store_is_written_with_its_revision() -> None:
+    """Stores take the edit with the revision that was read; a second writer gets a conflict with the diff."""
+    source = MemorySource(FILE.encode(), name="memory.yaml")
+    target = StoreTarget(source)
+    edited = edits.kill(target.read(), "new-checkout")
+    assert _write(target, edited) == "2"
+    with pytest.raises(ConflictError, match="what is there now"):
+        _write(target, edited)
