@@ -1,0 +1,132 @@
+"""System checks: settings, the order of the middleware, and flag keys that nobody defined. None asks the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, NamedTuple
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from ..errors import FlagMiddlewareError
+from ..model import Ruleset
+from ..web.gate import Gate, explain_unknown, gate_of, nearest
+from ..web.lookup import find_key
+from .installed import installation
+from .scanning import template_mentions
+
+__all__ = ["Gated", "gates_in_urls", "register_all"]
+
+_MIDDLEWARE: Final = "flagmiddleware.django.FlagMiddleware"
+_UPDATE: Final = "django.middleware.cache.UpdateCacheMiddleware"
+_FETCH: Final = "django.middleware.cache.FetchFromCacheMiddleware"
+
+
+def register_all() -> None:
+    """Register every check of this module."""
+    checks.register(check_settings)
+    checks.register(check_middleware)
+    checks.register(check_gates, checks.Tags.urls)
+    checks.register(check_templates, checks.Tags.templates)
+
+
+def check_settings(app_configs: Iterable[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """E001: the settings, or the definitions that they name, cannot be used."""
+    try:
+        installation()
+    except FlagMiddlewareError as error:
+        return [checks.Error(str(error), id="flagmiddleware.E001")]
+    return []
+
+
+def check_middleware(app_configs: Iterable[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """W001: not installed. W002: where Django's page cache is used, it has to be between its two halves."""
+    order = list(settings.MIDDLEWARE)
+    if _MIDDLEWARE not in order:
+        hint = f"Add {_MIDDLEWARE!r} to MIDDLEWARE, or requests have no flags and no headers that keep caches right."
+        return [checks.Warning("FlagMiddleware is not installed.", hint=hint, id="flagmiddleware.W001")]
+    place = order.index(_MIDDLEWARE)
+    wrong = (_UPDATE in order and order.index(_UPDATE) > place) or (_FETCH in order and order.index(_FETCH) < place)
+    if not wrong:
+        return []
+    hint = f"Put {_MIDDLEWARE!r} after {_UPDATE!r} and before {_FETCH!r}."
+    message = "FlagMiddleware is in the wrong place for Django's page cache, which would store pages too early."
+    return [checks.Warning(message, hint=hint, id="flagmiddleware.W002")]
+
+
+def check_gates(app_configs: Iterable[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """W003: a gate on a view or a URL asks for a flag that does not exist."""
+    ruleset = _ruleset()
+    if ruleset is None or not getattr(settings, "ROOT_URLCONF", None):
+        return []
+    try:
+        gates = list(gates_in_urls(get_resolver()))
+    except (ImportError, ImproperlyConfigured):
+        return []  # Django's own check of the URLs tells what is wrong with them
+    unknown = [(key, where) for gate, where in gates for key in gate.keys if key not in ruleset.flags]
+    return [
+        checks.Warning(explain_unknown(key, nearest(key, ruleset.flags), where), id="flagmiddleware.W003")
+        for key, where in dict.fromkeys(unknown)
+    ]
+
+
+def check_templates(app_configs: Iterable[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """W004: a template asks for a flag that does not exist."""
+    ruleset = _ruleset()
+    if ruleset is None:
+        return []
+    messages: list[checks.CheckMessage] = []
+    for found in template_mentions():
+        if find_key(ruleset.flags, found.key) not in ruleset.flags:
+            near = nearest(found.key.replace("_", "-"), ruleset.flags)
+            text = explain_unknown(found.key, near, f"{found.file}:{found.line}")
+            messages.append(checks.Warning(text, id="flagmiddleware.W004"))
+    return messages
+
+
+def _ruleset() -> Ruleset | None:
+    """The definitions; None where there are none to compare with (a network source that has not answered yet)."""
+    try:
+        ruleset = installation().flags.ruleset
+    except FlagMiddlewareError:
+        return None
+    return ruleset if ruleset.flags else None
+
+
+class Gated(NamedTuple):
+    """A gate, and where it stands."""
+
+    gate: Gate
+    where: str
+
+
+def gates_in_urls(resolver: URLResolver) -> Iterator[Gated]:
+    """Every gate on the views of a URL configuration and on the patterns themselves."""
+    for pattern in resolver.url_patterns:
+        if isinstance(pattern, URLResolver):
+            gate = gate_of(pattern)
+            if gate is not None:
+                yield Gated(gate, f"flag_path {str(pattern.pattern)!r}")
+            yield from gates_in_urls(pattern)
+        elif isinstance(pattern, URLPattern):
+            yield from _gates_on(pattern.callback)
+
+
+def _gates_on(view: Any) -> Iterator[Gated]:
+    """Those on a view, however many decorators deep, on its class, and among its permissions."""
+    seen: set[int] = set()
+    named = getattr(view, "view_class", None) or getattr(view, "cls", None) or view
+    where = f"flag_required on {getattr(named, '__module__', '')}.{getattr(named, '__qualname__', named)}"
+    while view is not None and id(view) not in seen:
+        seen.add(id(view))
+        cls = getattr(view, "view_class", None) or getattr(view, "cls", None)
+        classes = [cls, *getattr(cls, "permission_classes", ())] if cls is not None else []
+        for holder in (view, *classes):
+            make = getattr(holder, "get_flag_gate", None)
+            gate = make() if make is not None else gate_of(holder)
+            if gate is not None:
+                yield Gated(gate, where)
+        view = getattr(view, "__wrapped__", None)

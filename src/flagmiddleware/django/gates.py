@@ -1,0 +1,227 @@
+"""Gates for views: functions, asynchronous functions, classes, and REST framework's views of both kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+
+from asgiref.sync import async_to_sync, iscoroutinefunction, sync_to_async
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.utils.module_loading import import_string
+
+from ..errors import ConfigurationError
+from ..web.gate import GATE_ATTRIBUTE, Gate, GateOptions
+from .installed import flags_from
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+__all__ = ["FlagRequiredMixin", "flag_required", "gate_view"]
+
+V = TypeVar("V")
+
+
+def flag_required(key: str | None = None, /, **options: Unpack[GateOptions]) -> Callable[[V], V]:
+    """Let requests through where the flag is on; elsewhere the page does not exist (404).
+
+    For view functions, view classes, viewsets and ``@api_view`` functions, under or over them. Instead of the 404:
+    ``otherwise=`` another view, ``redirect_to=`` a path or a URL's name, ``status=``. Instead of one key: ``any=``,
+    ``all=``; ``variant=`` asks for a variant; ``"!key"`` for a flag that is off.
+    """
+    gate = Gate(key, **options)
+
+    def decorate(view: V) -> V:
+        return cast(V, gate_class(view, gate) if isinstance(view, type) else gate_view(view, gate))
+
+    return decorate
+
+
+def gate_view(view: Any, gate: Gate) -> Any:
+    """The view function behind the gate."""
+    if not callable(view):
+        raise ConfigurationError(f"flag_required: {view!r} is not a view")
+    cls = getattr(view, "cls", None)
+    if cls is not None and _is_rest(cls):
+        return _gate_rest_view(view, cls, gate)
+    wrapped = _gate_async(view, gate) if iscoroutinefunction(view) else _gate_sync(view, gate)
+    setattr(wrapped, GATE_ATTRIBUTE, gate)
+    return wrapped
+
+
+def _gate_sync(view: Callable[..., Any], gate: Gate) -> Callable[..., Any]:
+    @wraps(view)
+    def gated(request: Any, *args: Any, **kwargs: Any) -> Any:
+        if gate.allows(_authenticated_flags(request)):
+            return view(request, *args, **kwargs)
+        return _shut(gate, request, args, kwargs)
+
+    return gated
+
+
+def _gate_async(view: Callable[..., Any], gate: Gate) -> Callable[..., Any]:
+    @wraps(view)
+    async def gated(request: Any, *args: Any, **kwargs: Any) -> Any:
+        if await gate.aallows(_authenticated_flags(request)):
+            return await view(request, *args, **kwargs)
+        return await _ashut(gate, request, args, kwargs)
+
+    return gated
+
+
+def _authenticated_flags(request: Any) -> Any:
+    """The request's flags; under ``@api_view`` they follow whom REST framework has authenticated meanwhile."""
+    here = flags_from(request)
+    if not isinstance(request, HttpRequest) and hasattr(request, "authenticators"):
+        request.user  # noqa: B018 - authenticates, and tells Django's request whom
+        here.reauthenticate()
+    return here
+
+
+# -- what a shut gate answers ---------------------------------------------------------------------------------------
+
+
+def _refusal(gate: Gate) -> HttpResponseBase:
+    if gate.redirect_to is not None:
+        return redirect(gate.redirect_to)
+    if gate.status == 404:
+        raise Http404(f"flag gate: {', '.join(gate.keys)}")
+    return HttpResponse(status=gate.status)
+
+
+def _other_view(gate: Gate) -> Any:
+    view: Any = import_string(gate.otherwise) if isinstance(gate.otherwise, str) else gate.otherwise
+    return view.as_view() if hasattr(view, "as_view") else view
+
+
+def _shut(gate: Gate, request: Any, args: Any, kwargs: Any) -> Any:
+    if gate.otherwise is None:
+        return _refusal(gate)
+    view = _other_view(gate)
+    return (
+        async_to_sync(view)(request, *args, **kwargs) if iscoroutinefunction(view) else view(request, *args, **kwargs)
+    )
+
+
+async def _ashut(gate: Gate, request: Any, args: Any, kwargs: Any) -> Any:
+    if gate.otherwise is None:
+        return _refusal(gate)
+    view = _other_view(gate)
+    if not iscoroutinefunction(view):
+        view = sync_to_async(view)
+    answer = await view(request, *args, **kwargs)
+    return await answer if isawaitable(answer) else answer
+
+
+# -- classes --------------------------------------------------------------------------------------------------------
+
+
+def gate_class(cls: type, gate: Gate) -> type:
+    """Put the gate into a view class; its subclasses inherit it."""
+    if _is_rest(cls):
+        _gate_authentication(cls, gate)
+    elif hasattr(cls, "dispatch"):
+        dispatch = cls.dispatch
+
+        @wraps(dispatch)
+        def gated(self: Any, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            return _pass(gate, self, request, args, kwargs, lambda: dispatch(self, request, *args, **kwargs))
+
+        cls.dispatch = gated
+    else:
+        raise ConfigurationError(f"flag_required: {cls.__qualname__} is not a view class: it has no dispatch()")
+    setattr(cls, GATE_ATTRIBUTE, gate)
+    return cls
+
+
+def _pass(gate: Gate, view: Any, request: Any, args: Any, kwargs: Any, go_on: Callable[[], Any]) -> Any:
+    if getattr(view, "view_is_async", False):
+        return _apass(gate, request, args, kwargs, go_on)
+    return go_on() if gate.allows(flags_from(request)) else _shut(gate, request, args, kwargs)
+
+
+async def _apass(gate: Gate, request: Any, args: Any, kwargs: Any, go_on: Callable[[], Any]) -> Any:
+    if not await gate.aallows(flags_from(request)):
+        return await _ashut(gate, request, args, kwargs)
+    answer = go_on()
+    return await answer if isawaitable(answer) else answer
+
+
+class FlagRequiredMixin:
+    """Put before ``View``, ``APIView`` or a viewset: ``flag_required = "new-checkout"``, and ``flag_options = {…}``."""
+
+    flag_required: ClassVar[str | None] = None
+    """The flag's key; several go into the options, as ``any`` or ``all``."""
+    flag_options: ClassVar[GateOptions] = {}
+    """What the decorator takes as keywords."""
+
+    @classmethod
+    def get_flag_gate(cls) -> Gate:
+        """The gate of this view; made once for each class."""
+        gate = vars(cls).get(GATE_ATTRIBUTE)
+        if gate is None:
+            gate = Gate(cls.flag_required, **cls.flag_options)
+            setattr(cls, GATE_ATTRIBUTE, gate)
+        return cast(Gate, gate)
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Django's entry to a view."""
+        go_on: Callable[..., Any] = super().dispatch  # type: ignore[misc]
+        if _is_rest(self):
+            return go_on(request, *args, **kwargs)
+        return _pass(self.get_flag_gate(), self, request, args, kwargs, lambda: go_on(request, *args, **kwargs))
+
+    def perform_authentication(self, request: Any) -> None:
+        """REST framework's, which comes before permissions: who may not pass does not learn that the page exists."""
+        super().perform_authentication(request)  # type: ignore[misc]
+        _pass_rest(self, self.get_flag_gate(), request)
+
+
+# -- Django REST framework ------------------------------------------------------------------------------------------
+# Recognised by what its views have, so that nothing is imported that a site may not have installed.
+
+
+def _is_rest(view: Any) -> bool:
+    return hasattr(view, "initialize_request")
+
+
+def _gate_authentication(cls: Any, gate: Gate) -> None:
+    authenticate = cls.perform_authentication
+
+    @wraps(authenticate)
+    def gated(self: Any, request: Any) -> None:
+        authenticate(self, request)
+        _pass_rest(self, gate, request)
+
+    cls.perform_authentication = gated
+
+
+def _pass_rest(view: Any, gate: Gate, request: Any) -> None:
+    here = flags_from(request)
+    here.reauthenticate()
+    if gate.allows(here):
+        return
+    if gate.otherwise is None and gate.redirect_to is None and gate.status == 404:
+        raise Http404(f"flag gate: {', '.join(gate.keys)}")
+    answer = _shut(gate, request._request, getattr(view, "args", ()), getattr(view, "kwargs", {}))
+    # Permissions and throttles of a page that is not there are nobody's business.
+    view.check_permissions = view.check_throttles = lambda request: None
+    for method in view.http_method_names:
+        setattr(view, method, lambda *_, **__: answer)
+
+
+def _same_class(cls: type) -> type:
+    return type(cls.__name__, (cls,), {"__module__": cls.__module__, "__doc__": cls.__doc__})
+
+
+def _gate_rest_view(view: Any, cls: Any, gate: Gate) -> Any:
+    """A function that REST framework made of a class: made again, of a class with the gate in it."""
+    gated = gate_class(_same_class(cls), gate)
+    actions = getattr(view, "actions", None)
+    arguments = (actions,) if actions else ()
+    made = gated.as_view(*arguments, **getattr(view, "initkwargs", {}))  # type: ignore[attr-defined]
+    setattr(made, GATE_ATTRIBUTE, gate)
+    return made

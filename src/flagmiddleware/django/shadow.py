@@ -1,0 +1,218 @@
+"""Moving from django-waffle or django-flags without a jump: both decide, the old answer is served, differences count.
+
+``MIDDLEWARE += ["flagmiddleware.django.shadow.ShadowMiddleware"]`` (after ``FlagMiddleware``; the old system's own
+middleware stays) and in ``FLAGMIDDLEWARE``:
+
+* ``"SHADOW": "waffle"`` or ``"django-flags"``: ask it, too, and serve its answer where it knows the flag;
+* ``"SHADOW_NAMES": {"new-checkout": "NewCheckout"}``: what a flag is called there, where it is not the same name;
+* ``"WAFFLE_COOKIES_UNTIL": "2027-03-31"``: who has a waffle cookie stays on that side of a rollout until that day.
+
+It works through the layer of overrides, so nothing of it is left in a decision once the middleware is gone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime, timezone
+from logging import getLogger
+from threading import Lock
+from typing import Any, Final
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings
+from django.core.exceptions import SynchronousOnlyOperation
+from django.http import HttpRequest
+
+from ..errors import ConfigurationError
+from ..model import Evaluation, Reason
+from ..overrides import Override, current, layered
+from .installed import app, installation
+from .pagecache import forbid_storing
+from .shadowed import OLD_SYSTEMS, OldSystem, waffle_cookie
+
+__all__ = ["Counts", "ShadowMiddleware", "counts"]
+
+_log: Final = getLogger("flagmiddleware.shadow")
+_LOGGED_EACH: Final = 10
+_SEEN: Final = "session.flagmiddleware_shadow"  # its presence makes an answer private, as one that reads a cookie is
+
+
+class Counts:
+    """How often the two agreed, by flag and in this process; ``missing``: only one of them knows the flag."""
+
+    def __init__(self) -> None:
+        self.agreed: Counter[str] = Counter()
+        self.disagreed: Counter[str] = Counter()
+        self.missing: Counter[str] = Counter()
+        self._lock = Lock()
+
+    def add(self, counter: Counter[str], key: str) -> int:
+        """Count one more, and tell how many there are."""
+        with self._lock:
+            counter[key] += 1
+            return counter[key]
+
+    def as_dict(self) -> dict[str, dict[str, int]]:
+        """The counts as plain data."""
+        with self._lock:
+            named = (("agreed", self.agreed), ("disagreed", self.disagreed), ("missing", self.missing))
+            return {name: dict(counter) for name, counter in named}
+
+
+def counts() -> Counts:
+    """The counts of this process, since it started."""
+    config: Any = app()
+    found = config.__dict__.get("shadow_counts")
+    if found is None:
+        found = config.shadow_counts = Counts()
+    return found  # type: ignore[no-any-return]
+
+
+class ShadowMiddleware:
+    """Lets the old system, or its cookies, decide during a request."""
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self.get_response = get_response
+        self.shadow = Shadow.from_settings(counts())
+        self.is_async = iscoroutinefunction(get_response)
+        if self.is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> Any:
+        """Serve one request."""
+        if self.is_async:
+            return self._aserve(request)
+        with layered(_Layer(self.shadow, current())):
+            return self.get_response(request)
+
+    async def _aserve(self, request: HttpRequest) -> Any:
+        with layered(_Layer(self.shadow, current())):
+            return await self.get_response(request)
+
+
+class _Layer(Mapping[str, Override]):
+    """Overrides that are made when a flag is asked for; what lies below (a test's overrides) comes first."""
+
+    def __init__(self, shadow: Shadow, below: Mapping[str, Override]) -> None:
+        self.shadow = shadow
+        self.below = below
+
+    def __getitem__(self, key: str) -> Override:
+        found = self.below.get(key)
+        return found if found is not None else lambda context: self.shadow.decide(key, context)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.below)
+
+    def __len__(self) -> int:
+        return len(self.below)
+
+
+class Shadow:
+    """Asks the old system beside ours, compares, counts and tells."""
+
+    def __init__(
+        self, old: OldSystem | None, names: Mapping[str, str], cookies_until: datetime | None, counted: Counts
+    ) -> None:
+        self.old = old
+        self.names = names
+        self.cookies_until = cookies_until
+        self.counts = counted
+        self._told: set[tuple[str, str]] = set()
+
+    @classmethod
+    def from_settings(cls, counted: Counts) -> Shadow:
+        """What ``settings.FLAGMIDDLEWARE`` asks for."""
+        given = getattr(settings, "FLAGMIDDLEWARE", {})
+        kind = given.get("SHADOW")
+        if kind is not None and kind not in OLD_SYSTEMS:
+            raise ConfigurationError(f"settings.FLAGMIDDLEWARE['SHADOW']: {kind!r} is none of {', '.join(OLD_SYSTEMS)}")
+        old = OLD_SYSTEMS[kind]() if kind is not None else None
+        return cls(old, given.get("SHADOW_NAMES") or {}, _until(given.get("WAFFLE_COOKIES_UNTIL")), counted)
+
+    def decide(self, key: str, context: Any) -> bool | None:
+        """The answer to serve; None leaves it to our own rules."""
+        request = getattr(context, "request", None)
+        if not isinstance(request, HttpRequest):
+            return None
+        ours = _ours(key, context)
+        if self.old is not None:
+            return self._compared(key, context, request, ours)
+        return self._pinned(key, context, request, ours)
+
+    def _compared(self, key: str, context: Any, request: HttpRequest, ours: Evaluation | None) -> bool | None:
+        assert self.old is not None  # noqa: S101 - decide() has looked
+        _mark_private(context, request)
+        try:
+            theirs = self.old.ask(request, self.names.get(key), key)
+        except SynchronousOnlyOperation:
+            self._tell_once(
+                key, "the old system reads the database: on an event loop it cannot be asked, ours is served"
+            )
+            return None
+        except Exception as error:
+            self._tell_once(key, f"the old system failed, ours is served: {error!r:.200}")
+            return None
+        if theirs is None or ours is None:
+            self.counts.add(self.counts.missing, key)
+            return theirs
+        if theirs is ours.is_enabled or self.old.is_dice(key):
+            self.counts.add(self.counts.agreed, key)
+        else:
+            self._disagreed(key, theirs, ours)
+        return theirs
+
+    def _disagreed(self, key: str, theirs: bool, ours: Evaluation) -> None:
+        number = self.counts.add(self.counts.disagreed, key)
+        if number <= _LOGGED_EACH or number % 1000 == 0:
+            text = "flag %r: the old system says %s and is served, ours says %s (%s, rule %s); difference number %d"
+            _log.warning(text, key, theirs, ours.is_enabled, ours.reason, ours.rule, number)
+
+    def _pinned(self, key: str, context: Any, request: HttpRequest, ours: Evaluation | None) -> bool | None:
+        until = self.cookies_until
+        if until is None or datetime.now(timezone.utc) >= until or ours is None or ours.reason is not Reason.SPLIT:
+            return None  # only rollouts were kept in cookies
+        pin = waffle_cookie(request, self.names.get(key), key)
+        if pin is not None:
+            _mark_private(context, request)
+        return pin
+
+    def _tell_once(self, key: str, text: str) -> None:
+        if (key, text) not in self._told:
+            self._told.add((key, text))
+            _log.warning("flag %r: %s", key, text)
+
+
+def _ours(key: str, context: Any) -> Evaluation | None:
+    """Our own decision; None for a flag that we do not have. It is made past the overrides, which lead here."""
+    flags = installation().flags
+    plan = flags.plan
+    decide = plan.table.get(key)
+    if decide is None:
+        return None
+    try:
+        return decide(context, None)
+    except Exception as error:
+        return flags.recover(plan, key, context, None, error)
+
+
+def _mark_private(context: Any, request: HttpRequest) -> None:
+    # What the old system reads (user, cookies, session) is not known here: no shared cache may keep the answer.
+    if _SEEN not in context:
+        context[_SEEN] = None
+        forbid_storing(request)
+
+
+def _until(value: Any) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        day = date.fromisoformat(value) if isinstance(value, str) else value
+        return datetime(day.year, day.month, day.day, tzinfo=timezone.utc)
+    except (ValueError, TypeError, AttributeError) as error:
+        wanted = "settings.FLAGMIDDLEWARE['WAFFLE_COOKIES_UNTIL']: expected a day, such as \"2027-03-31\""
+        raise ConfigurationError(f"{wanted}, found {value!r}") from error

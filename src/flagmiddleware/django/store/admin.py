@@ -1,0 +1,234 @@
+"""The admin: flags in words, edited with a reason, killed several at a time; and a history that nobody edits."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
+
+from ...errors import FlagMiddlewareError
+from ...release.words import describe
+from .editing import Desk, pretty
+from .forms import FlagForm, ReasonForm
+from .models import HistoryEntry, StoredFlag
+
+__all__ = ["HistoryAdmin", "StoredFlagAdmin"]
+
+_DONE = {"kill": "killed", "restore": "restored", "remove": "removed"}
+
+
+class _FlagList(ChangeList):
+    """The page of flags; what they mean is read once for all of them."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        desk = Desk(request.user)
+        for row in self.result_list:
+            row.parsed = desk.ruleset.flags.get(row.key)
+            row.ruleset = desk.ruleset
+
+
+@admin.register(StoredFlag)
+class StoredFlagAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
+    """One flag a row, told in words."""
+
+    form = FlagForm
+    fields = ("key", "definition", "reason", "override", "revision")
+    list_display = ("key", "is_alive", "in_words", "owner", "risk", "expires")
+    search_fields = ("key", "definition")
+    list_per_page = 100
+    actions = ("kill_flags", "restore_flags", "remove_flags")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[_FlagList]:
+        """The list that knows what the flags mean."""
+        return _FlagList
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """The form, with the flags as they are now and the user who edits."""
+        made = super().get_form(request, obj, change, **kwargs)
+        return type("FlagForm", (made,), {"desk": Desk(request.user)})
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """A flag is never renamed: its key is what subjects are dealt by."""
+        return ("key",) if obj is not None else ()
+
+    # -- columns --------------------------------------------------------------------------------------------------
+
+    @admin.display(description="enabled", boolean=True)
+    def is_alive(self, row: Any) -> bool:
+        """Whether the flag is not killed."""
+        return row.parsed is not None and row.parsed.enabled
+
+    @admin.display(description="serves")
+    def in_words(self, row: Any) -> str:
+        """Whom the flag serves what."""
+        return describe(row.parsed, row.ruleset) if row.parsed is not None else "unknown"
+
+    @admin.display(description="owner")
+    def owner(self, row: Any) -> str:
+        """Who may flip it."""
+        return ", ".join(row.parsed.owner) if row.parsed is not None else ""
+
+    @admin.display(description="risk (technical / business)")
+    def risk(self, row: Any) -> str:
+        """Its place in the matrix."""
+        risk = row.parsed.risk if row.parsed is not None else None
+        return f"{risk.technical} / {risk.business}" if risk is not None else ""
+
+    @admin.display(description="expires")
+    def expires(self, row: Any) -> str:
+        """When it should be gone."""
+        return str(row.parsed.expires or "") if row.parsed is not None else ""
+
+    # -- permissions ----------------------------------------------------------------------------------------------
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Flags are removed with a reason, by the action."""
+        return False
+
+    def has_kill_permission(self, request: HttpRequest) -> bool:
+        """Whoever may kill, or may change anyway."""
+        may_kill: bool = request.user.has_perm("flagmiddleware_store.kill_storedflag")
+        return may_kill or self.has_change_permission(request)
+
+    def has_remove_permission(self, request: HttpRequest) -> bool:
+        """Django's own permission to delete."""
+        return bool(request.user.has_perm("flagmiddleware_store.delete_storedflag"))
+
+    # -- writing --------------------------------------------------------------------------------------------------
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Write the whole document that the form has checked; the row itself is written with it."""
+        desk: Desk = form.desk
+        desk.write(form.document, reason=form.cleaned_data["reason"], via="admin", keys=(obj.key,))
+        obj.pk = StoredFlag.objects.get(key=obj.key).pk
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """The page; what the store refuses is told on it."""
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except FlagMiddlewareError as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return HttpResponseRedirect(request.path)
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """The flag's part of the history."""
+        row = self.get_object(request, object_id)
+        where = reverse("admin:flagmiddleware_store_historyentry_changelist")
+        return HttpResponseRedirect(f"{where}?flag={row.key}" if row is not None else where)
+
+    @admin.action(description="Kill: serve `off` to everyone", permissions=["kill"])
+    def kill_flags(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+        """Kill, once a reason is given."""
+        return self._several(request, queryset, "kill")
+
+    @admin.action(description="Restore: let the rules decide again", permissions=["change"])
+    def restore_flags(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+        """Restore, once a reason is given."""
+        return self._several(request, queryset, "restore")
+
+    @admin.action(description="Remove", permissions=["remove"])
+    def remove_flags(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+        """Remove, once a reason is given."""
+        return self._several(request, queryset, "remove")
+
+    def _several(self, request: HttpRequest, queryset: Any, action: str) -> HttpResponse | None:
+        desk = Desk(request.user)
+        keys = list(queryset.values_list("key", flat=True))
+        form = ReasonForm(request.POST if "reason" in request.POST else None)
+        # Removing takes away what the flag serves, as a ramp to nothing would.
+        asked = "ramp" if action == "remove" else action
+        refused = [(key, desk.may(asked, desk.ruleset.flags.get(key))) for key in keys]
+        refused = [(key, permission) for key, permission in refused if not permission]
+        if refused:
+            text = "; ".join(f"{key}: {permission.why}" for key, permission in refused)
+            return self.message_user(request, f"Nothing was changed. {text}", messages.ERROR)
+        if not form.is_valid():
+            return self._ask(request, queryset, action, form)
+        try:
+            data = desk.edited(keys, action)
+            desk.write(data, reason=form.cleaned_data["reason"], via=f"admin {action}", keys=keys)
+        except FlagMiddlewareError as error:
+            return self.message_user(request, f"Nothing was changed. {error}", messages.ERROR)
+        return self.message_user(request, f"{_DONE[action]}: {', '.join(keys)}", messages.SUCCESS)
+
+    def _ask(self, request: HttpRequest, queryset: Any, action: str, form: ReasonForm) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{action.capitalize()} {queryset.count()} flag(s)",
+            "opts": self.opts,
+            "rows": queryset,
+            "action": f"{action}_flags",
+            "form": form,
+            "media": self.media,
+        }
+        return TemplateResponse(request, "admin/flagmiddleware_store/reason.html", context)
+
+
+class _ByFlag(admin.SimpleListFilter):
+    """``?flag=KEY``; the history link of a flag leads here."""
+
+    title = "flag"
+    parameter_name = "flag"
+
+    def has_output(self) -> bool:
+        """Not in the side bar: there may be thousands of flags."""
+        return True
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The one that is chosen."""
+        key = request.GET.get("flag")
+        return [(key, key)] if key else []
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        """Only its entries."""
+        return queryset.filter(flag=self.value()) if self.value() is not None else queryset
+
+
+@admin.register(HistoryEntry)
+class HistoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
+    """Who changed what, when and why; to be read, not written."""
+
+    list_display = ("when", "revision", "what", "actor", "reason", "via")
+    list_filter = (_ByFlag, "via")
+    search_fields = ("flag", "actor", "reason")
+    fields = ("what", "when", "revision", "actor", "reason", "via", "before", "after", "link")
+    readonly_fields = fields
+
+    @admin.display(description="when", ordering="at")
+    def when(self, entry: HistoryEntry) -> Any:
+        """The instant, in the site's time zone."""
+        return datetime.datetime.fromtimestamp(entry.at, datetime.timezone.utc)
+
+    @admin.display(description="flag", ordering="flag")
+    def what(self, entry: HistoryEntry) -> str:
+        """The flag's key."""
+        return entry.flag or "(segments, policy)"
+
+    @admin.display(description="from")
+    def before(self, entry: HistoryEntry) -> str:
+        """The definition as it was."""
+        return format_html("<pre>{}</pre>", pretty(entry.old)) if entry.old else "absent"
+
+    @admin.display(description="to")
+    def after(self, entry: HistoryEntry) -> str:
+        """The definition as it became."""
+        return format_html("<pre>{}</pre>", pretty(entry.new)) if entry.new else "absent"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Entries are made by changes."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Entries stay as they are."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Entries stay."""
+        return False

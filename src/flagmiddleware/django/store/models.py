@@ -1,0 +1,101 @@
+"""The tables: one row a flag, one row for what all flags share, and a history that only grows.
+
+Rows are written by :mod:`.writing` alone, which keeps revision, hash and history in step; a row that was edited behind
+its back is found out by its hash, and never served.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+
+__all__ = ["HistoryEntry", "StoreState", "StoredFlag"]
+
+_LONGEST_KEY = 255
+
+
+class StoredFlag(models.Model):
+    """One flag: its key, and its definition as JSON."""
+
+    key = models.CharField("flag", max_length=_LONGEST_KEY, unique=True)
+    position = models.PositiveIntegerField(editable=False)
+    definition = models.TextField()
+
+    class Meta:
+        ordering = ("position", "key")
+        verbose_name = "flag"
+        permissions = (("kill_storedflag", "Can kill flags"),)
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class StoreState(models.Model):
+    """The one row that readers look at: which revision the flags are at, and what they share (segments, policy …)."""
+
+    THE_ONE = 1
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=THE_ONE)
+    revision = models.BigIntegerField()
+    epoch = models.CharField(max_length=32)
+    sha256 = models.CharField(max_length=64)
+    top = models.TextField(help_text="The document without its flags, as JSON.")
+    link = models.CharField(max_length=64, help_text="The hash of the newest entry of the history.")
+
+    class Meta:
+        verbose_name = "state of the store"
+        verbose_name_plural = "state of the store"
+
+    def __str__(self) -> str:
+        return f"revision {self.revision}"
+
+
+class HistoryEntry(models.Model):
+    """One flag, changed: from what to what, by whom, why. Entries are neither edited nor deleted.
+
+    ``flag`` is empty where what all flags share was changed; ``at`` is seconds since 1970; ``link`` chains the entry
+    to the one before, so that a rewritten history shows.
+    """
+
+    revision = models.BigIntegerField(db_index=True)
+    flag = models.CharField(max_length=_LONGEST_KEY, db_index=True, blank=True)
+    old = models.TextField(null=True)
+    new = models.TextField(null=True)
+    actor = models.CharField("who", max_length=320)
+    reason = models.TextField("why")
+    via = models.CharField(max_length=60)
+    at = models.FloatField()
+    link = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ("-id",)
+        verbose_name = "change"
+        verbose_name_plural = "history"
+
+    def __str__(self) -> str:
+        return f"{self.flag or 'segments and policy'}, revision {self.revision}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Insert; an entry that is there already stays as it is."""
+        if self.pk is not None and not self._state.adding:
+            raise TypeError("the history of flags is not edited")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> Any:
+        """Refuse."""
+        raise TypeError("the history of flags is not deleted")
+
+    def as_record(self) -> dict[str, str]:
+        """The entry as the change log shows it, and as it was linked."""
+        return {
+            "revision": str(self.revision),
+            "time": repr(self.at),
+            "keys": self.flag,
+            "actor": self.actor,
+            "reason": self.reason,
+            "via": self.via,
+            "old": self.old or "",
+            "new": self.new or "",
+            "link": self.link,
+        }

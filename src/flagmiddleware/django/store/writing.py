@@ -1,0 +1,128 @@
+"""Writing flags to the database: one transaction takes the revision, changes the rows and adds to the history."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterable, Mapping
+from uuid import uuid4
+
+from django.db import IntegrityError, connections, transaction
+
+from ...errors import ConfigurationError, ConflictError, RulesetError, SourceError
+from ...formats.native.lines import as_text, join, parts
+from ...sources.base import Change
+from ...sources.chain import FIRST, link
+from .models import HistoryEntry, StoredFlag, StoreState
+
+__all__ = ["CHANNEL", "document", "write"]
+
+CHANNEL = "flagmiddleware_store"
+"""What PostgreSQL's NOTIFY is sent on."""
+
+_BATCH = 500
+
+
+def document(using: str) -> tuple[str | None, bytes]:
+    """The revision and the whole document, as this transaction sees them; None and nothing where there are none."""
+    state = StoreState.objects.using(using).filter(pk=StoreState.THE_ONE).first()
+    if state is None:
+        return None, b""
+    rows = StoredFlag.objects.using(using).order_by("position", "key").values_list("key", "definition")
+    return str(state.revision), join(state.top, rows.iterator())
+
+
+def write(change: Change, expected: str | None, *, using: str, name: str) -> str:
+    """Write a document over revision ``expected`` (None: over nothing); returns the new revision.
+
+    A change without a reason is refused with ConfigurationError, one over another revision with ConflictError. Nobody
+    sees anything of it before the transaction around it is committed, the hint to other processes included.
+    """
+    if not change.reason.strip():
+        raise ConfigurationError("a change of flags needs a reason")
+    try:
+        top, flags = parts({name: change.data})
+    except RulesetError as error:
+        raise SourceError(f"{name}: what was to be written is no native document: {error}") from error
+    texts = {key: as_text(body) for key, body in flags.items()}
+    with transaction.atomic(using=using):
+        state = _take(expected, using, name)
+        entries = _entries(state, as_text(top), _put_rows(texts, using))
+        state.link = _record(entries, change, state, using)
+        state.top = as_text(top)
+        state.sha256 = hashlib.sha256(join(state.top, texts.items())).hexdigest()
+        state.save(using=using)
+        _hint(state, using)
+    return str(state.revision)
+
+
+def _take(expected: str | None, using: str, name: str) -> StoreState:
+    """Count the revision up, which locks the row, so that writers come one after the other."""
+    rows = StoreState.objects.using(using)
+    if expected is None:
+        try:
+            with transaction.atomic(using=using):
+                fresh = StoreState(revision=1, epoch=uuid4().hex, sha256="", top="", link=FIRST)
+                fresh.save(using=using, force_insert=True)
+        except IntegrityError as error:
+            raise ConflictError(f"{name} holds flags already: read them, then retry") from error
+        return fresh
+    number = int(expected) if expected.isascii() and expected.isdigit() else -1
+    if not rows.filter(pk=StoreState.THE_ONE, revision=number).update(revision=number + 1):
+        found = rows.filter(pk=StoreState.THE_ONE).values_list("revision", flat=True).first()
+        raise ConflictError(f"{name} is at revision {found}, not {expected}: read it again, then retry")
+    return rows.get(pk=StoreState.THE_ONE)
+
+
+def _put_rows(texts: Mapping[str, str], using: str) -> list[tuple[str, str | None, str | None]]:
+    """Make the rows say what the document says; returns key, old and new of each that had to change."""
+    rows = {row.key: row for row in StoredFlag.objects.using(using).all()}
+    changes: list[tuple[str, str | None, str | None]] = []
+    fresh, moved = [], []
+    for position, (key, text) in enumerate(texts.items()):
+        row = rows.get(key)
+        if row is None:
+            fresh.append(StoredFlag(key=key, position=position, definition=text))
+            changes.append((key, None, text))
+            continue
+        if row.definition != text:
+            changes.append((key, row.definition, text))
+        if (row.definition, row.position) != (text, position):
+            row.definition, row.position = text, position
+            moved.append(row)
+    gone = [key for key in rows if key not in texts]
+    changes += [(key, rows[key].definition, None) for key in gone]
+    for start in range(0, len(gone), _BATCH):
+        StoredFlag.objects.using(using).filter(key__in=gone[start : start + _BATCH]).delete()
+    StoredFlag.objects.using(using).bulk_update(moved, ["definition", "position"], batch_size=_BATCH)
+    StoredFlag.objects.using(using).bulk_create(fresh, batch_size=_BATCH)
+    return changes
+
+
+def _entries(
+    state: StoreState, top: str, changes: list[tuple[str, str | None, str | None]]
+) -> list[tuple[str, str | None, str | None]]:
+    return [*([("", state.top or None, top)] if state.top != top else []), *changes]
+
+
+def _record(
+    entries: Iterable[tuple[str, str | None, str | None]], change: Change, state: StoreState, using: str
+) -> str:
+    """Add to the history; returns its newest link."""
+    newest, at = state.link, time.time()
+    made = []
+    for key, old, new in entries:
+        entry = HistoryEntry(flag=key, old=old, new=new, revision=state.revision, at=at)
+        entry.actor, entry.reason, entry.via = change.actor[:320], change.reason.strip(), change.via[:60]
+        entry.link = newest = link(newest, entry.as_record())
+        made.append(entry)
+    HistoryEntry.objects.using(using).bulk_create(made, batch_size=_BATCH)
+    return newest
+
+
+def _hint(state: StoreState, using: str) -> None:
+    """Tell listening processes; PostgreSQL hands it out at the commit, and drops it with a rollback."""
+    connection = connections[using]
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, str(state.revision)])

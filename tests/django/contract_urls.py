@@ -1,0 +1,102 @@
+"""The adapter contract's pages in Django."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.urls import path
+from django.views import View
+
+from flagmiddleware.django import current_flags, flag_required, flags_from
+from flagmiddleware.testing.contract_adapter import answer
+
+hooks: list[Callable[[], None]] = []
+
+
+def none(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("none")
+
+
+def keys(request: HttpRequest) -> list[str]:
+    return request.GET.getlist("key")
+
+
+def read(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(answer(request.flags, keys(request)))
+
+
+async def aread(request: HttpRequest) -> HttpResponse:
+    await request.flags.ready(*keys(request))
+    return HttpResponse(answer(request.flags, keys(request)))
+
+
+def current(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(answer(current_flags(), keys(request)))
+
+
+def cached(request: HttpRequest) -> HttpResponse:
+    control = "public, max-age=3600, s-maxage=7200"
+    return HttpResponse(answer(request.flags, keys(request)), headers={"Cache-Control": control, "Vary": "Accept"})
+
+
+def twice(request: HttpRequest) -> HttpResponse:
+    first = json.loads(answer(request.flags, keys(request)))
+    hooks[-1]()
+    return HttpResponse(json.dumps([first, json.loads(answer(flags_from(request), keys(request)))]))
+
+
+def stream(request: HttpRequest) -> StreamingHttpResponse:
+    if "preload" in request.GET:
+        request.flags.preload(*keys(request))
+
+    def body() -> Iterator[str]:
+        yield answer(request.flags, keys(request))
+
+    return StreamingHttpResponse(body())
+
+
+def boom(request: HttpRequest) -> HttpResponse:
+    answer(request.flags, keys(request))
+    raise RuntimeError("boom")
+
+
+def old(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("old")
+
+
+def gated(*args: Any, **options: Any) -> Any:
+    @flag_required(*args, **options)
+    def view(request: HttpRequest) -> HttpResponse:
+        return HttpResponse("gated")
+
+    return view
+
+
+@flag_required("new-checkout")
+class GatedClass(View):
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponse("gated")
+
+
+urlpatterns = [
+    path("none", none),
+    path("read", read),
+    path("aread", aread),
+    path("current", current),
+    path("cached", cached),
+    path("twice", twice),
+    path("stream", stream),
+    path("boom", boom),
+    path("gated", gated("new-checkout")),
+    path("gated-class", GatedClass.as_view()),
+    path("gated-otherwise", gated("new-checkout", otherwise=old)),
+    path("gated-redirect", gated("new-checkout", redirect_to="/none")),
+    path("gated-status", gated("new-checkout", status=403)),
+    path("gated-any", gated(any=["dark", "new-checkout"])),
+    path("gated-all", gated(all=["always", "new-checkout"])),
+    path("gated-not", gated("!new-checkout")),
+    path("gated-variant", gated("checkout-button", variant="green")),
+]

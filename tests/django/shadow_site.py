@@ -1,0 +1,117 @@
+"""A site that still has django-waffle and django-flags, run in a process of its own: prints what it served as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+from typing import Any
+
+import django
+from django.conf import settings
+from django.http import HttpResponse
+from django.urls import path
+
+FLAGS = {
+    "version": 1,
+    "flags": {
+        "same": {"rules": [{"serve": True}]},
+        "differs": {"rules": [{"serve": True}]},
+        "renamed": {"rules": [{"serve": True}]},
+        "only-here": {"rules": [{"serve": True}]},
+        "half": {"rules": [{"rollout": "50%"}]},
+        "killed": {"enabled": False, "rules": [{"rollout": "50%"}]},
+        "insiders": {"rules": [{"if": {"method": "GET"}, "serve": True}]},
+        "drawn": {"rules": [{"rollout": "50%"}]},
+    },
+}
+KEYS = [*FLAGS["flags"], "only-there"]  # type: ignore[misc]
+
+
+def view(request: Any) -> HttpResponse:
+    """Every flag's answer."""
+    return HttpResponse(json.dumps({key: request.flags.is_enabled(key) for key in KEYS}))
+
+
+async def aview(request: Any) -> HttpResponse:
+    """The same, on an event loop."""
+    return HttpResponse(json.dumps({key: request.flags.is_enabled(key) for key in KEYS}))
+
+
+def nothing(request: Any) -> HttpResponse:
+    """No flag is read."""
+    return HttpResponse("")
+
+
+urlpatterns = [path("", view), path("async/", aview), path("nothing/", nothing)]
+
+
+def run(options: dict[str, Any], cookies: dict[str, str]) -> dict[str, Any]:
+    """Set the site up, ask it, and tell."""
+    settings.configure(
+        SECRET_KEY="the secret key of the shadow site, long enough",
+        ALLOWED_HOSTS=["*"],
+        ROOT_URLCONF="tests.django.shadow_site",
+        INSTALLED_APPS=[
+            "django.contrib.auth",
+            "django.contrib.contenttypes",
+            "waffle",
+            "flags",
+            "flagmiddleware.django",
+        ],
+        MIDDLEWARE=["flagmiddleware.django.FlagMiddleware", "flagmiddleware.django.shadow.ShadowMiddleware"],
+        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+        DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
+        USE_TZ=True,
+        FLAGS={
+            "SAME": [("boolean", True)],
+            "differs": [("boolean", False)],
+            "OnlyHere": [],
+            "OldName": [("boolean", False)],
+        },
+        FLAGMIDDLEWARE={"SOURCE": FLAGS, **options},
+    )
+    django.setup()
+    from django.core.management import call_command
+    from django.test import AsyncClient, Client
+
+    from flagmiddleware.django.shadow import counts
+
+    call_command("migrate", verbosity=0)
+    _fill()
+    logged: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: logged.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger("flagmiddleware.shadow").addHandler(handler)
+    client = Client()
+    client.cookies.load(cookies)
+    answer = client.get("/")
+    again = client.get("/")
+    silent = client.get("/nothing/")
+    found = {
+        "served": json.loads(answer.content),
+        "again": json.loads(again.content),
+        "cache": answer.headers.get("Cache-Control", ""),
+        "silent": dict(silent.headers),
+        "counts": counts().as_dict(),
+        "logged": list(logged),
+    }
+    logged.clear()
+    found["async"] = json.loads(asyncio.run(AsyncClient().get("/async/")).content)
+    found["async_logged"] = list(logged)
+    return found
+
+
+def _fill() -> None:
+    from waffle.models import Flag, Sample, Switch
+
+    Flag.objects.create(name="same", everyone=True)
+    Flag.objects.create(name="differs", everyone=False)
+    Switch.objects.create(name="OldName", active=False)
+    Switch.objects.create(name="only_there", active=True)
+    Sample.objects.create(name="drawn", percent=100)
+
+
+if __name__ == "__main__":
+    print(json.dumps(run(*json.loads(sys.argv[1]))))

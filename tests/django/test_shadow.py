@@ -1,0 +1,103 @@
+"""Shadow mode: the real django-waffle and django-flags beside ours, in a site of their own process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@cache
+def _site(options: str, cookies: str = "{}") -> dict[str, Any]:
+    command = [sys.executable, "-m", "tests.django.shadow_site", f"[{options}, {cookies}]"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def site(cookies: dict[str, str] | None = None, **options: Any) -> dict[str, Any]:
+    """What the site served under these settings."""
+    return _site(json.dumps(options), json.dumps(cookies or {}))
+
+
+def test_old_answer_is_served_and_differences_are_counted() -> None:
+    """waffle decides what it knows, under our spelling of the key; each difference is counted and logged."""
+    found = site(SHADOW="waffle", SHADOW_NAMES={"renamed": "OldName"})
+    served = found["served"]
+    assert [served[key] for key in ("same", "differs", "renamed", "only-here", "only-there")] == [
+        True, False, False, True, True,
+    ]  # fmt: skip
+    assert found["counts"]["agreed"]["same"] == 2
+    assert found["counts"]["disagreed"] == {"differs": 2, "renamed": 2}
+    assert found["counts"]["missing"] == {"only-there": 2, "only-here": 2, "half": 2, "killed": 2, "insiders": 2}
+    assert sum("'differs'" in line and "ours says True" in line for line in found["logged"]) == 2
+
+
+def test_a_sample_draws_anew_and_is_no_difference() -> None:
+    """A waffle sample is a dice at each call: its answer is served and never counted as a disagreement."""
+    found = site(SHADOW="waffle", SHADOW_NAMES={"renamed": "OldName"})
+    assert found["served"]["drawn"] is True
+    assert found["counts"]["agreed"]["drawn"] == 2
+
+
+def test_pages_under_shadow_are_private() -> None:
+    """What the old system reads is not known, so no shared cache keeps the page; one without a flag is untouched."""
+    found = site(SHADOW="waffle", SHADOW_NAMES={"renamed": "OldName"})
+    assert "private" in found["cache"]
+    assert "Cache-Control" not in found["silent"]
+
+
+def test_django_flags_is_asked_alike() -> None:
+    """django-flags' settings decide, in upper case, too."""
+    found = site(SHADOW="django-flags", SHADOW_NAMES={"renamed": "OldName"})
+    assert [found["served"][key] for key in ("same", "differs", "renamed", "only-here")] == [True, False, False, True]
+    assert found["counts"]["disagreed"] == {"differs": 2, "renamed": 2}
+
+
+def test_on_an_event_loop_ours_is_served() -> None:
+    """The old systems read the database synchronously: in an async view ours is served, and said so once."""
+    found = site(SHADOW="waffle", SHADOW_NAMES={"renamed": "OldName"})
+    assert found["async"]["only-here"] is True
+    assert found["async"]["differs"] in (True, False)
+    assert all("event loop" in line or "difference" in line for line in found["async_logged"])
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_waffle_cookies_pin_rollouts_until_a_day(value: bool) -> None:
+    """Who has a cookie stays on its side of a rollout; rules that are no rollout, and killed flags, are not pinned."""
+    cookies = {"dwf_half": str(value), "dwf_killed": "True", "dwf_insiders": "False"}
+    found = site(cookies, WAFFLE_COOKIES_UNTIL="2999-01-01")
+    assert found["served"]["half"] is found["again"]["half"] is value
+    assert found["served"]["killed"] is False
+    assert found["served"]["insiders"] is True
+    assert "private" in found["cache"]
+
+
+def test_cookies_count_no_longer_after_that_day() -> None:
+    """Past the day ours decides: two cookies make no difference."""
+    past = {"WAFFLE_COOKIES_UNTIL": "2020-01-01"}
+    on, off = (site({"dwf_same": value, "dwf_half": value}, **past)["served"] for value in ("True", "False"))
+    assert on["same"] is off["same"] is True
+    assert site({}, **past)["counts"] == {"agreed": {}, "disagreed": {}, "missing": {}}
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"SHADOW": "wafle"}, "'wafle' is none of waffle, django-flags"),
+        ({"WAFFLE_COOKIES_UNTIL": "soon"}, "expected a day"),
+    ],
+)
+def test_settings_are_checked_at_the_start(options: dict[str, str], told: str) -> None:
+    """A wrong setting stops the site and names what it should hold."""
+    command = [sys.executable, "-m", "tests.django.shadow_site", f"[{json.dumps(options)}, {{}}]"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode != 0
+    assert told in done.stderr
