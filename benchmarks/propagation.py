@@ -174,6 +174,14 @@ def _converged(load: _Load, flipped: float, revision: int, longest: float) -> fl
     return max(late, default=0.0)
 
 
+def _warm(load: _Load, source: str) -> None:
+    """Wait until every worker has answered, and has had the time to start its refresher where the source needs one."""
+    deadline = time.monotonic() + 30
+    while len({pid for _, pid, _ in load.answers[-2000:]}) < WORKERS and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(2.2 if source == "redis" else 0.3)
+
+
 def measure_kind(kind: str, *, source: str, flips: int, longest: float = 6.0) -> Run:
     """Flip ``flips`` times under load and note each flip's delay; ``source`` is ``file`` or ``redis``."""
     run = Run(kind, source)
@@ -184,7 +192,7 @@ def measure_kind(kind: str, *, source: str, flips: int, longest: float = 6.0) ->
         with running(KINDS[kind](port), port=port, log=Path(log.name), cwd=ROOT, env=environment):
             load = _Load(port, run)
             with load.going():
-                time.sleep(2.5)  # every worker is warm, and has its refresher where the source needs one
+                _warm(load, source)
                 for revision in range(1, flips + 1):
                     flipped = time.monotonic()
                     write(revision)

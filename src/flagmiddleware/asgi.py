@@ -25,12 +25,11 @@ _BODILESS: Final = frozenset({204, 205, 304})
 _KNOWN: Final = frozenset(
     name.lower().encode() for name in ("Content-Length", "Vary", "Cache-Control", "Expires", *SHARED_ONLY)
 )
-"""Response headers that make a difference here."""
+"""Response headers that make a difference here, and a few of every answer's that make none."""
+
+_UNTOUCHED: Final = frozenset({b"content-type", b"server", b"date", b"etag", b"set-cookie"})
 
 _set, _reset = CURRENT.set, CURRENT.reset
-
-_PARSED: Final = "flagmiddleware.headers"
-"""Where a scope keeps its headers as a dict, once one was asked for."""
 
 
 class ASGIFacts(Facts[Scope]):
@@ -38,16 +37,16 @@ class ASGIFacts(Facts[Scope]):
 
     def __init__(self) -> None:
         # Names come from the options and from this package, so this is as small as they are.
-        self._names: dict[str, bytes] = {}
+        self._readers: dict[str, Callable[[Scope], str | None]] = {}
 
     def header(self, request: Scope, name: str) -> str | None:
         """A request header; repeated ones joined."""
-        value = (request.get(_PARSED) or _parse(request)).get(self._names.get(name) or self._encode(name))
-        return None if value is None else value.decode("latin-1")
+        return (self._readers.get(name) or self.header_reader(name))(request)
 
-    def _encode(self, name: str) -> bytes:
-        encoded = self._names[name] = name.lower().encode("latin-1")
-        return encoded
+    def header_reader(self, name: str) -> Callable[[Scope], str | None]:
+        """What finds one header among the raw ones, whose names servers have lower-cased."""
+        reader = self._readers[name] = _header_reader(name.lower().encode("latin-1"))
+        return reader
 
     def method(self, request: Scope) -> str | None:
         """The method; a websocket's handshake is a GET."""
@@ -83,16 +82,20 @@ class ASGIFacts(Facts[Scope]):
         return request.get("session")
 
 
-def _parse(request: Scope) -> dict[bytes, bytes]:
-    pairs = request["headers"]
-    parsed = request[_PARSED] = dict(pairs)
-    if len(parsed) != len(pairs):
-        parsed.clear()
-        for name, value in pairs:
-            # HTTP/2 may split cookies into several fields, to be joined by "; " (RFC 9113, section 8.2.3).
-            glue = b"; " if name == b"cookie" else b", "
-            parsed[name] = parsed[name] + glue + value if name in parsed else value
-    return parsed
+def _header_reader(wanted: bytes) -> Callable[[Scope], str | None]:
+    # HTTP/2 may split cookies into several fields, to be joined by "; " (RFC 9113, section 8.2.3).
+    glue = b"; " if wanted == b"cookie" else b", "
+
+    def find(request: Scope) -> str | None:
+        found: bytes | None = None
+        for name, value in request["headers"]:
+            if name == wanted:
+                if found is not None:
+                    return glue.join([value for name, value in request["headers"] if name == wanted]).decode("latin-1")
+                found = value
+        return None if found is None else found.decode("latin-1")
+
+    return find
 
 
 class _Headers:
@@ -230,7 +233,9 @@ def _let_go(here: RequestFlags, scope: Scope) -> None:
 
     What goes on in the background keeps its flags, and these keep what they derive attributes from.
     """
-    kept = here.request = {**scope, "state": None}
+    kept: dict[str, Any] = scope.copy()  # type: ignore[attr-defined]
+    kept["state"] = None
+    here.request = kept
     if type(here) is not Unbound:
         here.web_context.request = kept
 
@@ -239,17 +244,10 @@ def _sender(here: RequestFlags, send: Send) -> Send:
     """``send``, with headers that tell what was read. A plain function: it saves a coroutine for each message."""
 
     def sending(message: MutableMapping[str, Any]) -> Awaitable[None]:
-        if message["type"] != "http.response.start":
-            if type(here) is not Unbound and here.preloaded and not message.get("more_body", False):
-                here.installation.body_sent(here)
-            return send(message)
-        # Nothing was read yet, so nothing is told, unless the body is still to come and may read.
-        if type(here) is Unbound:
-            for name, _ in message.get("headers", ()):
-                if name == b"content-length":
-                    here.headers_sent = True
-                    return send(message)
-        _finish(here, message)
+        if message["type"] == "http.response.start":
+            _finish(here, message)
+        elif here.preloaded and not message.get("more_body", False):
+            here.installation.body_sent(here)
         return send(message)
 
     return sending
@@ -262,12 +260,18 @@ def _finish(here: RequestFlags, message: MutableMapping[str, Any]) -> None:
     for name, _ in headers:
         if name == b"content-length":
             streaming = False
-        elif name.lower() in _KNOWN:
-            streaming &= name.lower() != b"content-length"
-            plain &= name.lower() == b"content-length"
+            # Nothing was read, and nothing can be read any more.
+            if type(here) is Unbound:
+                here.headers_sent = True
+                return
+        elif name in _UNTOUCHED:
+            continue
+        elif (known := name.lower()) in _KNOWN:
+            streaming &= known != b"content-length"
+            plain &= known == b"content-length"
     if streaming and (message["status"] in _BODILESS or message["status"] < 200):
         streaming = False
-    policy = here.installation.simple_policy(here, streaming=streaming) if plain else None
+    policy = here.installation.simple_policy(here, streaming) if plain else None
     if policy is None:
         here.installation.finish(here, _Headers(message), streaming=streaming)
     elif policy.pairs:

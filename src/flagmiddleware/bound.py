@@ -61,8 +61,10 @@ class BoundFlags(msgspec.Struct, eq=False, weakref=True):
             return self._recover(key, error).is_enabled
         if self._one is None:
             self._one = (key, evaluation)
+        elif self._memo is None:
+            self._memo = {key: evaluation}
         else:
-            self._remember(key, evaluation)
+            self._memo[key] = evaluation
         return evaluation.is_enabled
 
     def value(self, key: str, default: Any = None) -> Any:

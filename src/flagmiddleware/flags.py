@@ -127,7 +127,8 @@ class Flags:
         if found.threaded:
             from .refresher import Refresher  # who reads a file does not pay for threads, randomness and hashes
 
-            self._holder.refresher = Refresher(self._holder, interval=refresh)
+            pace = max(refresh, getattr(found, "min_interval", 0.0))
+            self._holder.refresher = Refresher(self._holder, interval=pace)
         self._plan = self._holder.plan
         self._table: dict[str, Callable[..., Evaluation]] = {}
         self._deadline = float("inf")

@@ -74,7 +74,8 @@ class FlagMiddleware(asgi.FlagMiddleware):
 
 def flags_from(connection: HTTPConnection) -> RequestFlags:
     """The flags of this request or websocket."""
-    return asgi.flags_from(connection.scope)
+    here = connection.scope["state"].get("flags") if "state" in connection.scope else None
+    return here if isinstance(here, RequestFlags) else asgi.flags_from(connection.scope)
 
 
 # -- gates --------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from ..model import Flag, Ruleset
+from ..plan import is_same
 from .stages import Stage, StageKind, stage_of
 from .words import describe
 
@@ -72,7 +73,7 @@ class ChangeRecord(msgspec.Struct, frozen=True):
 def changed_keys(old: Ruleset, new: Ruleset) -> list[str]:
     """The flags whose own definition differs, in order of their keys; what segments do to others is not asked."""
     keys = {**old.flags, **new.flags}
-    return sorted(key for key in keys if _decides(old.flags.get(key)) != _decides(new.flags.get(key)))
+    return sorted(key for key in keys if not is_same(_decides(old.flags.get(key)), _decides(new.flags.get(key))))
 
 
 def _decides(flag: Flag | None) -> Flag | None:

@@ -10,6 +10,7 @@ import msgspec
 
 from ..context import Context
 from ..model import Flag, Ruleset, Split
+from ..plan import is_same
 from .exposure import Cohort, compare
 from .impact import FlagImpact, SegmentImpact, measure
 from .judge import Verdict, judge
@@ -159,10 +160,11 @@ def with_population(
     now: float,
     who: int = 20,
     each: Callable[[str, str, str, str | None, str | None], None] | None = None,
+    processes: int = 1,
 ) -> ReleasePlan:
     """The plan with each flag's impact on real users."""
     keys = [flag.key for flag in plan.flags]
-    found = measure(keys, before, after, users, now=now, who=who, each=each)
+    found = measure(keys, before, after, users, now=now, who=who, each=each, processes=processes)
     flags = tuple(msgspec.structs.replace(flag, impact=found[flag.key]) for flag in plan.flags)
     return msgspec.structs.replace(plan, flags=flags)
 
@@ -172,9 +174,9 @@ def _reached(before: Ruleset, after: Ruleset) -> dict[str, str]:
     reached: dict[str, str] = {}
     for key in {**before.flags, **after.flags}:
         old, new = before.flags.get(key), after.flags.get(key)
-        if _core(old) != _core(new):
+        if not is_same(_core(old), _core(new)):
             reached[key] = ""
-        elif old is not None and new is not None and _expanded(old, before) != _expanded(new, after):
+        elif old is not None and new is not None and repr(_expanded(old, before)) != repr(_expanded(new, after)):
             reached[key] = "a segment that it uses has changed"
     waiting = list(reached)
     while waiting:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
@@ -55,6 +55,11 @@ class Population:
         self.name = name
         self.columns = columns
         self.key = key
+        self.wanted = columns
+
+    def narrow(self, attributes: Collection[str]) -> None:
+        """Read only the columns that are among ``attributes``, and the key: the others decide nothing."""
+        self.wanted = tuple(column for column in self.columns if column == self.key or column in attributes)
 
     @property
     def total(self) -> int | None:
@@ -66,11 +71,11 @@ class Population:
         raise NotImplementedError
 
     def __iter__(self) -> Iterator[Context]:
-        key = self.key
+        key, wanted = self.key, frozenset(self.wanted) - {self.key}
+        is_narrow = len(self.wanted) < len(self.columns)
         for _, row in self.rows():
-            yield Context(
-                row.get(key), {name: value for name, value in row.items() if name != key and value is not None}
-            )
+            names = wanted & row.keys() if is_narrow else row.keys() - {key}
+            yield Context(row.get(key), {name: row[name] for name in names if row[name] is not None})
 
 
 def read_population(location: str, *, key: str | None = None) -> Population:
@@ -135,15 +140,17 @@ class _Csv(Population):
     def rows(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
         broken = _Broken(self.name)
         known: dict[str, Any] = {}
-        columns, width, key = self.columns, len(self.columns), self.columns.index(self.key)
+        width, key, known[""] = len(self.columns), self.columns.index(self.key), None
+        places = [(self.columns.index(column), column) for column in self.wanted if column != self.key]
         with self.path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
             reader = csv.reader(file)
             next(reader, None)
             try:
                 for cells in reader:
                     if len(cells) == width:
-                        values = [cell if place == key else _cell(cell, known) for place, cell in enumerate(cells)]
-                        yield reader.line_num, dict(zip(columns, values, strict=True))
+                        row = {column: _cell(cells[place], known) for place, column in places}
+                        row[self.key] = cells[key]
+                        yield reader.line_num, row
                     elif cells:
                         broken.add(reader.line_num, f"expected {width} cells, found {len(cells)}")
             except csv.Error as error:

@@ -32,6 +32,18 @@ def _redis(url: str) -> Source:
     return RedisSource(url)
 
 
+def _postgres(url: str) -> Source:
+    from .postgres import PostgresSource
+
+    return PostgresSource(url)
+
+
+def _vendor(url: str) -> Source:
+    from .vendors import from_vendor_url
+
+    return from_vendor_url(url)
+
+
 SCHEMES: Final[Mapping[str, Callable[[str], Source]]] = MappingProxyType(
     {
         "file": _file,
@@ -41,11 +53,18 @@ SCHEMES: Final[Mapping[str, Callable[[str], Source]]] = MappingProxyType(
         "rediss": _redis,
         "redis+sentinel": _redis,
         "redis+cluster": _redis,
+        "postgresql": _postgres,
+        "postgres": _postgres,
+        **{
+            f"{vendor}+{scheme}": _vendor
+            for vendor in ("unleash", "flagd", "rocketflag")
+            for scheme in ("http", "https")
+        },
     }
 )
 """The makers of sources, by scheme."""
 
-_EXTRAS: Final = {"http": "http", "https": "http", "redis": "redis", "rediss": "redis"}
+_EXTRAS: Final = {"http": "http", "https": "http", "redis": "redis", "rediss": "redis", "postgresql": "postgres"}
 
 
 def from_url(url: str, schemes: Mapping[str, Callable[[str], Source]] = SCHEMES) -> Source:
@@ -66,7 +85,7 @@ def from_url(url: str, schemes: Mapping[str, Callable[[str], Source]] = SCHEMES)
     try:
         return make(url)
     except ImportError as error:
-        extra = _EXTRAS.get(scheme, scheme.partition("+")[0])
+        extra = _EXTRAS.get(scheme.rpartition("+")[2], scheme.partition("+")[0])
         told = f"{scheme}:// needs {error.name}: pip install 'flagmiddleware[{extra}]'"
         raise ConfigurationError(told) from error
 

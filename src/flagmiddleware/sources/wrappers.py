@@ -23,6 +23,8 @@ class _Wrapper:
             self.wait = inner.wait
         if hasattr(inner, "start_timeout"):
             self.start_timeout = inner.start_timeout
+        if hasattr(inner, "min_interval"):
+            self.min_interval = inner.min_interval
         if hasattr(inner, "abort"):
             self.abort = inner.abort
         if hasattr(inner, "accepted"):

@@ -33,11 +33,25 @@ UNREAD: Final = object()
 
 
 class WebContext(LazyContext):
-    """The context of one request. It starts empty; what decisions read is in it afterwards."""
+    """The context of one request. It starts empty; what decisions read is in it afterwards.
 
-    __slots__ = ("__dict__", "derivation", "is_plain", "request", "sent")
+    Who makes one sets ``derivation``, ``request`` and ``sent``: a constructor written in Python would double the cost.
+    """
+
+    __slots__ = ("__dict__", "derivation", "request", "sent")
+
+    __init__ = dict.__init__  # type: ignore[assignment]
+
+    derivation: Derivation
+    request: Any
+    sent: bool
+    """The headers left: a cookie would come too late."""
 
     # Defaults on the class: most requests change none of these, and every request would pay for setting them.
+    key: Any = None
+    key_bytes: bytes | None = None
+    is_plain: bool = True
+    """None of the following was set: what was read is all there is to know."""
     minted: str | None = None
     """A visitor that the answer has to set a cookie for."""
     sealed: bool = False
@@ -48,17 +62,8 @@ class WebContext(LazyContext):
     """Something private was read and then forgotten."""
     user_object: Any = UNREAD
 
-    def __init__(self, derivation: Derivation, request: Any, sent: bool = False) -> None:
-        # Deliberately neither of the inherited ones: this context starts empty, and a dict starts so by itself.
-        self.key = self.key_bytes = None
-        self.resolvers = derivation.resolvers
-        self.derivation = derivation
-        self.request = request
-        self.is_plain = True  # none of the above was set: what was read is all there is to know
-        self.sent = sent  # the headers left: a cookie would come too late
-
     def __missing__(self, name: str) -> Any:
-        resolve = self.resolvers.get(name)
+        resolve = self.derivation.resolvers.get(name)
         if self.sealed:
             self.derivation.refuse_late(name, resolve)
         value = self.derivation.other(self, name) if resolve is None else resolve(self)

@@ -47,12 +47,13 @@ class Derivation:
 
     def _build(self) -> dict[str, Resolver]:
         facts = self.facts
+        language, user_agent = facts.header_reader("accept-language"), facts.header_reader("user-agent")
         resolvers: dict[str, Callable[[Any], Any]] = {
             "path": lambda context: facts.path(context.request),
             "method": lambda context: facts.method(context.request),
             "host": lambda context: host_name(facts.host(context.request)),
-            "language": lambda context: language_tag(facts.header(context.request, "accept-language")),
-            "user_agent": lambda context: _bounded(facts.header(context.request, "user-agent")),
+            "language": lambda context: language_tag(language(context.request)),
+            "user_agent": lambda context: _bounded(user_agent(context.request)),
             "ip": self._ip,
             "visitor": self._visitor,
             TARGETING_KEY: _targeting_key,
@@ -273,8 +274,10 @@ def _bounded(value: str | None) -> str | None:
 
 
 def _header_reader(facts: Facts[Any], header: str, *, upper: bool) -> Resolver:
+    find = facts.header_reader(header)
+
     def read(context: Any) -> str | None:
-        value = facts.header(context.request, header)
+        value = find(context.request)
         if not value or len(value) > _LONGEST_HEADER:
             return None
         return value.strip().upper() if upper else value.strip()

@@ -56,6 +56,10 @@ class Facts(Generic[R]):
         """A request header; repeated ones joined with a comma."""
         raise NotImplementedError
 
+    def header_reader(self, name: str) -> Callable[[R], str | None]:
+        """What reads one header: made once for each that the site names, so that nothing is looked up in a request."""
+        return lambda request: self.header(request, name)
+
     def method(self, request: R) -> str | None:
         """The request's method, upper case."""
         raise NotImplementedError

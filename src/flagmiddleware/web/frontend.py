@@ -83,15 +83,19 @@ def is_fresh(if_none_match: str | None, etag: str) -> bool:
 _SERVING: Final = frozenset({"READY", "STALE"})
 
 
-def health(flags: Flags, *, detail: bool = False) -> tuple[int, dict[str, Any]]:
-    """Status and body of a health check: the state alone, unless the caller may see more."""
+def health(flags: Flags, *, detail: bool = False, max_stale: float | None = None) -> tuple[int, dict[str, Any]]:
+    """Status and body of a health check: the state alone, unless the caller may see more.
+
+    ``max_stale`` is how many seconds the source may have been out of reach before this process counts as not ready.
+    """
     status = flags.status
     state = str(status.state)
     body: dict[str, Any] = {"state": state}
     if detail:
         body |= {"revision": status.revision, "age": round(status.age, 1), "flags": len(flags.ruleset.flags)}
         body |= {"fallbacks": status.fallbacks, "last_error": status.last_error or None}
-    return (200 if state in _SERVING else 503), body
+    too_old = max_stale is not None and state == "STALE" and status.age > max_stale
+    return (200 if state in _SERVING and not too_old else 503), body
 
 
 def banner(here: BoundFlags, *, parameter: str = "flags") -> str:

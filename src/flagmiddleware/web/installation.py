@@ -130,7 +130,7 @@ class Installation:
         else:
             self._patch(here, headers, streaming)
 
-    def simple_policy(self, here: RequestFlags, *, streaming: bool = False) -> CachePolicy | None:
+    def simple_policy(self, here: RequestFlags, streaming: bool = False) -> CachePolicy | None:
         """The policy of an answer that needs nothing but its ``vary`` and ``private``; None where it needs more.
 
         An adapter that is in a hurry asks this before it makes a view of its headers.

@@ -91,14 +91,15 @@ def _check_choice(flags: Mapping[str, Any], key: str, variant: str) -> None:
 class Overrides:
     """Reads the links and the cookie of one installation."""
 
-    __slots__ = ("_concerned", "_cookie", "_facts", "_known", "_names", "_options", "_parameter", "_say", "_signer")
+    __slots__ = ("_cookie", "_facts", "_known", "_names", "_options", "_parameter", "_say", "_signer", "idle")
 
     def __init__(self, facts: Facts[Any], options: WebOptions, say: Say) -> None:
         self._facts = facts
         self._options = options
         self._say = say
         self._known: Ruleset | None = None
-        self._concerned = False
+        self.idle: Ruleset | None = None
+        """Definitions without a flag that takes part: who decides by these need not ask for overrides."""
         self._cookie = options.qa_cookie_name
         self._signer = Signer(options.secret_keys, _PURPOSE)
         bound_to_host = options.cookie_domain is None and options.cookie_path == "/"
@@ -108,20 +109,18 @@ class Overrides:
     def __bool__(self) -> bool:
         return bool(self._signer)
 
-    def may_concern(self, ruleset: Ruleset) -> bool:
-        """Whether any flag of these definitions takes part; looked up once for each ruleset."""
-        if self._known is not ruleset:
-            self._concerned = any(flag.qa for flag in ruleset.flags.values())
-            self._known = ruleset
-        return self._concerned
-
-    def of(self, request: Any, environment: str | None) -> Mapping[str, str] | None:
+    def of(self, request: Any, ruleset: Ruleset) -> Mapping[str, str] | None:
         """The variants that this browser's cookie asks for; None without a valid one."""
+        if self._known is not ruleset:
+            self._known = ruleset
+            self.idle = None if any(flag.qa for flag in ruleset.flags.values()) else ruleset
+        if self.idle is ruleset:
+            return None
         header = self._facts.header(request, "cookie")
         if header is None or self._cookie not in header:
             return None
         cookie = find_cookie(header, self._name(request))
-        return self._verified(cookie, request, environment) if cookie else None
+        return self._verified(cookie, request, ruleset.environment) if cookie else None
 
     def answer_link(self, request: Any, query: str, environment: str | None) -> Redirect | None:
         """What answers a request whose query carries a token: the same page without it, and a cookie.

@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from ..bound import BoundFlags, OverriddenFlags
-from ..model import Evaluation
+from ..model import Evaluation, Ruleset
 from ..overrides import ACTIVE
 from .context import USER_ATTRIBUTES, WebContext
 from .debug import Trace, TracingMemo
@@ -22,8 +22,8 @@ class RequestFlags(OverriddenFlags, kw_only=True, eq=False, weakref=True):
     """A request's flags, of which :func:`request_flags` makes one for each request.
 
     Making one costs next to nothing: plan, context and memo come with the first read. Until then the object is of a
-    class whose deciding methods bind first and whose ``plan`` and ``context`` are empty fields, for which Python asks
-    ``__getattr__``. Binding turns it into this class, or the one for overridden requests, and nothing asks again.
+    class whose deciding methods bind first, and whose ``plan`` and ``context`` are properties that do. Binding turns
+    it into this class, or the one for overridden requests, and nothing asks again.
     """
 
     installation: Installation
@@ -113,34 +113,52 @@ class _Overridden(RequestFlags, kw_only=True, eq=False, weakref=True):
             OverriddenFlags._remember(self, key, evaluation)
 
 
+_PLAN: Any = BoundFlags.plan
+_CONTEXT: Any = BoundFlags.context
+"""The fields themselves, for an object whose class has something else of that name."""
+
+
 class Unbound(RequestFlags, kw_only=True, eq=False, weakref=True):
     """Nothing was read yet. Each method here is another function from then on: ``self`` has changed its class.
 
     The methods ask whether it has: ``here.evaluate(pick(here.plan))`` takes the method before ``plan`` binds.
     """
 
-    def __getattr__(self, name: str) -> Any:
-        if name not in ("plan", "context"):
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+    # Not `__getattr__`, which would make each other attribute slower too.
+    plan = property(lambda self: self._bound().plan)  # type: ignore[assignment]
+    context = property(lambda self: self._bound().context)  # type: ignore[assignment]
+
+    def _bound(self) -> RequestFlags:
         self._bind()
-        return getattr(self, name)
+        return self
 
     def _bind(self) -> None:
-        installation, request, flags = self.installation, self.request, self.flags
-        plan = self.plan = flags.plan
-        self.context = WebContext(installation.derivation, request, self.headers_sent)
+        installation = self.installation
+        plan = self.flags.plan
+        context = WebContext()
+        context.derivation = installation.derivation
+        context.request = self.request
+        context.sent = self.headers_sent
+        # All of it before the class changes: another thread may look.
+        _PLAN.__set__(self, plan)
+        _CONTEXT.__set__(self, context)
         self.is_bound = True
-        if installation.debugs and installation.is_debugging(request):
+        if installation.debugs and installation.is_debugging(self.request):
             self._memo = TracingMemo()
-        if installation.signs and installation.overrides.may_concern(plan.ruleset):
-            overrides = installation.overrides.of(request, plan.ruleset.environment)
-            if overrides:
-                self.qa = overrides
-                if installation.facts.touches:  # an override reads no attribute, and yet decides what is shown to whom
-                    installation.facts.touched(request, "qa")
-                self.__class__ = _Overridden  # type: ignore[assignment]
-                return
-        self.__class__ = _Overridden if ACTIVE or self._memo is not None else RequestFlags  # type: ignore[assignment]
+        if installation.signs and installation.overrides.idle is not plan.ruleset:
+            self._follow_link(plan.ruleset)
+        if ACTIVE or self._memo is not None or self.qa:
+            self.__class__ = _Overridden  # type: ignore[assignment]
+        else:
+            self.__class__ = RequestFlags  # type: ignore[assignment]
+
+    def _follow_link(self, ruleset: Ruleset) -> None:
+        installation = self.installation
+        overrides = installation.overrides.of(self.request, ruleset)
+        if overrides:
+            self.qa = overrides
+            if installation.facts.touches:  # an override reads no attribute, and yet decides what is shown to whom
+                installation.facts.touched(self.request, "qa")
 
     def is_enabled(self, key: str) -> bool:
         """Whether a variant other than ``off`` is served; false for an unknown flag."""
@@ -165,7 +183,6 @@ def request_flags(installation: Installation, request: Any) -> RequestFlags:
     """The flags of a request that begins."""
     nothing: Any = None
     here = Unbound(nothing, nothing, installation.flags, installation=installation, request=request)
-    del here.plan, here.context
     if installation.observers.all:
         here.started = perf_counter()
     return here

@@ -8,7 +8,7 @@ out of the ordinary (another layout, a problem, a changed segment) is read in fu
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
@@ -19,7 +19,7 @@ from ..syntax import Document, read
 from . import paused_collector
 from .ruleset import Builder
 
-__all__ = ["LineReader", "is_lined", "lay_out", "lay_out_files"]
+__all__ = ["LineReader", "as_text", "is_lined", "join", "lay_out", "lay_out_files", "parts"]
 
 _MARK: Final = b'"flags":{\n'
 _TAIL: Final = b"\n}}"
@@ -32,12 +32,22 @@ def lay_out(top: Mapping[str, Any], flags: Mapping[str, Any]) -> bytes:
     >>> lay_out({"version": 1}, {"a": {}, "b": {"enabled": False}})
     b'{"version":1,"flags":{\\n"a":{},\\n"b":{"enabled":false}\\n}}\\n'
     """
-    head = _text(top)[:-1] + ("," if top else "")
-    lines = ",\n".join(f"{_text(key)}:{_text(body)}" for key, body in flags.items())
+    return join(as_text(top), ((key, as_text(body)) for key, body in flags.items()))
+
+
+def join(top: str, flags: Iterable[tuple[str, str]]) -> bytes:
+    """The same from parts that :func:`as_text` made, as a store keeps them: ``flags`` are keys and bodies."""
+    head = top[:-1] + ("," if top != "{}" else "")
+    lines = ",\n".join(f"{as_text(key)}:{body}" for key, body in flags)
     return f"{head}{_MARK.decode()}{lines}{_TAIL.decode()}\n".encode()
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """Plain data as JSON on one line, always written the same way.
+
+    >>> as_text({"b": [1, "ü"]})
+    '{"b":[1,"ü"]}'
+    """
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     try:
         text.encode()
@@ -51,6 +61,11 @@ def lay_out_files(files: Mapping[str, bytes]) -> bytes:
 
     They are taken to be right: parse them first.
     """
+    return lay_out(*parts(files))
+
+
+def parts(files: Mapping[str, bytes]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What several documents say together: all but the flags, and the flags."""
     top: dict[str, Any] = {}
     flags: dict[str, Any] = {}
     for name, data in files.items():
@@ -61,7 +76,7 @@ def lay_out_files(files: Mapping[str, bytes]) -> bytes:
         for field, value in tree.items():
             if field != "flags":
                 top[field] = _joined(top.get(field), value)
-    return lay_out(top, flags)
+    return top, flags
 
 
 def _joined(old: Any, new: Any) -> Any:
