@@ -50,7 +50,7 @@ conformance: $(VENV)/.test ## counts of the shared conformance cases, by file
 	$(BIN)/python -m tests.dialects.conformance_table --write
 
 differential: $(VENV)/.bench ## random decisions, ours and each vendor's own library's
-	$(BIN)/python -m pytest -m differential tests/differential
+	FLAGMIDDLEWARE_DIFFERENTIAL=$${FLAGMIDDLEWARE_DIFFERENTIAL:-10000} $(BIN)/python -m pytest -m differential tests/differential
 
 matrix: $(VENV)/.dev ## tox: every supported Python and framework that is here (ENVS=bare,wheel)
 	PATH="$(subst $() ,:,$(wildcard $(HOME)/.pyenv/versions/3.1[0-9]*/bin)):$$PATH" $(BIN)/tox run $(if $(ENVS),-e $(ENVS))
@@ -58,7 +58,7 @@ matrix: $(VENV)/.dev ## tox: every supported Python and framework that is here (
 faults: $(VENV)/.test ## every fault of docs/reliability.md, injected for real (FAULTS_LONG=1: the long variants)
 	$(BIN)/python -m pytest -m faults tests/faults tests/sources
 
-propagation: $(VENV)/.test ## flips followed through every server set-up, into benchmarks/RESULTS.md (FLIPS=50)
+propagation: $(VENV)/.test ## flips followed through every server set-up (FLIPS=50)
 	$(BIN)/python -m benchmarks.propagation $(or $(FLIPS),50)
 
 bench: $(VENV)/.bench ## all benchmarks, written to benchmarks/RESULTS.md (on a quiet machine)

@@ -173,8 +173,7 @@ def _workload(case: Case, folder: Path, settings: Settings) -> Workload:
             Contender(name=OURS, call=FlagMiddlewareProvider(flags).resolve_string_details, answer=_value),
             *peers,
         ],
-        # Through OpenFeature both pay for the SDK's details object, which alone costs more than a static decision.
-        limits={(DIRECT, PEER): 0.2, (OURS, PEER): 1 if case.targeting is None else 0.25},
+        limits={(DIRECT, PEER): 0.2, (OURS, PEER): 0.2},
     )
 
 

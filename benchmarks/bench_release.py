@@ -17,6 +17,7 @@ from flagmiddleware.bucketing import bucket, threshold
 from flagmiddleware.formats import parse_document
 from flagmiddleware.release.documents import Documents
 from flagmiddleware.release.edits import kill
+from flagmiddleware.release.impact import reads
 from flagmiddleware.release.plan import make_plan, with_population
 from flagmiddleware.release.policy import DEFAULT_POLICY
 from flagmiddleware.release.population import read_population
@@ -57,7 +58,9 @@ def plan(path: Path, users: int, changed: int) -> float:
 
     def work() -> Any:
         made = make_plan(before, after, DEFAULT_POLICY, now=NOW)
-        return with_population(made, before, after, read_population(str(path)), now=NOW)
+        people = read_population(str(path))
+        people.narrow(reads([flag.key for flag in made.flags], before, after, now=NOW))
+        return with_population(made, before, after, people, now=NOW, processes=2)
 
     took, made = seconds(work)
     low, high = threshold(1), threshold(5)  # type: ignore[arg-type]
@@ -73,7 +76,7 @@ def measure(settings: Settings) -> Sequence[Table]:
     table = ratio_table("Waiting for a command")
     users = settings.size(USERS)
     with users_file(users) as path:
-        for changed in (1, 10, 50):
+        for changed in (1, 10, 100):
             name = f"plan: {FLAGS:,} flags, {changed} changed, {users:,} users"
             add_ratio(table, name, "seconds", plan(path, users, changed), 60)
     text = "version: 1\nflags:\n" + "".join(

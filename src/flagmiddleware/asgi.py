@@ -25,9 +25,7 @@ _BODILESS: Final = frozenset({204, 205, 304})
 _KNOWN: Final = frozenset(
     name.lower().encode() for name in ("Content-Length", "Vary", "Cache-Control", "Expires", *SHARED_ONLY)
 )
-"""Response headers that make a difference here, and a few of every answer's that make none."""
-
-_UNTOUCHED: Final = frozenset({b"content-type", b"server", b"date", b"etag", b"set-cookie"})
+"""Response headers that make a difference here."""
 
 _set, _reset = CURRENT.set, CURRENT.reset
 
@@ -245,6 +243,12 @@ def _sender(here: RequestFlags, send: Send) -> Send:
 
     def sending(message: MutableMapping[str, Any]) -> Awaitable[None]:
         if message["type"] == "http.response.start":
+            # Nothing was read yet, so nothing is told, unless the body is still to come and may read.
+            if type(here) is Unbound:
+                for name, _ in message.get("headers", ()):
+                    if name == b"content-length":
+                        here.headers_sent = True
+                        return send(message)
             _finish(here, message)
         elif here.preloaded and not message.get("more_body", False):
             here.installation.body_sent(here)
@@ -260,15 +264,9 @@ def _finish(here: RequestFlags, message: MutableMapping[str, Any]) -> None:
     for name, _ in headers:
         if name == b"content-length":
             streaming = False
-            # Nothing was read, and nothing can be read any more.
-            if type(here) is Unbound:
-                here.headers_sent = True
-                return
-        elif name in _UNTOUCHED:
-            continue
-        elif (known := name.lower()) in _KNOWN:
-            streaming &= known != b"content-length"
-            plain &= known == b"content-length"
+        elif name != b"content-type" and (lower := name.lower()) in _KNOWN:
+            streaming &= lower != b"content-length"
+            plain &= lower == b"content-length"
     if streaming and (message["status"] in _BODILESS or message["status"] < 200):
         streaming = False
     policy = here.installation.simple_policy(here, streaming) if plain else None

@@ -150,7 +150,7 @@ class BoundFlags(msgspec.Struct, eq=False, weakref=True):
 
     def fresh(self) -> BoundFlags:
         """The same subject under the newest plan and with nothing decided yet: for websockets, once per message."""
-        return type(self)(self.flags.plan, self.context, self.flags)
+        return type(self)(self.flags.plan, self.context, self.flags, draw=self.draw)
 
     @property
     def overridden(self) -> dict[str, Evaluation]:
@@ -198,7 +198,7 @@ class OverriddenFlags(BoundFlags, kw_only=True, eq=False, weakref=True):
 
     def fresh(self) -> BoundFlags:
         """The same subject and QA overrides under the newest plan, with nothing decided yet."""
-        return OverriddenFlags(self.flags.plan, self.context, self.flags, qa=self.qa)
+        return OverriddenFlags(self.flags.plan, self.context, self.flags, qa=self.qa, draw=self.draw)
 
     def is_enabled(self, key: str) -> bool:
         """Whether a variant other than ``off`` is served; false for an unknown flag."""

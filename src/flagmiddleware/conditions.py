@@ -80,8 +80,12 @@ def _in(value: Any, operand: frozenset[Any]) -> bool:
     return any(_canonical(item) in operand for item in elements(value))
 
 
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float | Decimal) and _canonical(value) is _NOTHING
+
+
 def _not_in(value: Any, operand: frozenset[Any]) -> bool:
-    return value is not None and not _in(value, operand)
+    return value is not None and not _is_nan(value) and not _in(value, operand)
 
 
 # -- text ---------------------------------------------------------------------------------------------------------

@@ -135,7 +135,8 @@ def _equality(negated: bool) -> Inline:
         kinds = {item.__class__ for item in items}
         if kinds == {bool} and len(items) == 1:
             return writer.guarded(test, first, local, "bool", f"{local} is {items[0] is not negated}")
-        if len(kinds) != 1 or not kinds <= {str, int, float}:
+        # Not inlined: a float that is not equal may be NaN, which matches nothing.
+        if len(kinds) != 1 or not kinds <= ({str, int} if negated else {str, int, float}):
             return None
         if len(items) == 1:
             fast = f"{local} {one} {writer.shape.value(items[0])}"

@@ -18,10 +18,12 @@ from openfeature.provider import AbstractProvider, Metadata
 from openfeature.transaction_context import TransactionContextPropagator
 
 from .bound import BoundFlags
-from .context import Context
+from .context import EMPTY, Context
 from .flags import Change, Flags
 from .holder import State
 from .model import Evaluation, Reason
+from .overrides import ACTIVE
+from .plan import Plan
 from .web.current import running_flags
 from .web.layered import LayeredContext
 
@@ -97,6 +99,9 @@ class FlagMiddlewareProvider(AbstractProvider):
         self._close = close
         self._state = State.READY
         self._unsubscribe: Callable[[], None] | None = None
+        # By the evaluation's id, which stays its own as long as it is held here.
+        self._served: dict[int, tuple[Evaluation | None, FlagResolutionDetails[Any]]] = {}
+        self._constants: dict[str, tuple[Plan, FlagResolutionDetails[Any]]] = {}
 
     def get_metadata(self) -> Metadata:
         """The provider's name (requirement 2.1.1)."""
@@ -123,6 +128,8 @@ class FlagMiddlewareProvider(AbstractProvider):
         before, self._state = self._state, change.state
         if change.state is not before:
             self._emit_state(change.state)
+        self._constants.clear()
+        self._served.clear()
         if change.changed:
             self.emit_provider_configuration_changed(ProviderEventDetails(flags_changed=list(change.changed)))
 
@@ -141,25 +148,25 @@ class FlagMiddlewareProvider(AbstractProvider):
         self, flag_key: str, default_value: bool, evaluation_context: EvaluationContext | None = None
     ) -> FlagResolutionDetails[bool]:
         """Resolve a flag whose values are true and false."""
-        return _details(self._evaluate(flag_key, evaluation_context), default_value, bool, _as_boolean)
+        return self._resolve(flag_key, default_value, evaluation_context, bool, _as_boolean)
 
     def resolve_string_details(
         self, flag_key: str, default_value: str, evaluation_context: EvaluationContext | None = None
     ) -> FlagResolutionDetails[str]:
         """Resolve a flag whose values are texts."""
-        return _details(self._evaluate(flag_key, evaluation_context), default_value, str, _as_string)
+        return self._resolve(flag_key, default_value, evaluation_context, str, _as_string)
 
     def resolve_integer_details(
         self, flag_key: str, default_value: int, evaluation_context: EvaluationContext | None = None
     ) -> FlagResolutionDetails[int]:
         """Resolve a flag whose values are whole numbers."""
-        return _details(self._evaluate(flag_key, evaluation_context), default_value, int, _as_integer)
+        return self._resolve(flag_key, default_value, evaluation_context, int, _as_integer)
 
     def resolve_float_details(
         self, flag_key: str, default_value: float, evaluation_context: EvaluationContext | None = None
     ) -> FlagResolutionDetails[float]:
         """Resolve a flag whose values are numbers; a whole one widens."""
-        return _details(self._evaluate(flag_key, evaluation_context), default_value, float, _as_float)
+        return self._resolve(flag_key, default_value, evaluation_context, float, _as_float)
 
     def resolve_object_details(
         self,
@@ -168,31 +175,31 @@ class FlagMiddlewareProvider(AbstractProvider):
         evaluation_context: EvaluationContext | None = None,
     ) -> FlagResolutionDetails[Sequence[FlagValueType] | Mapping[str, FlagValueType]]:
         """Resolve a flag whose values are objects or arrays."""
-        return _details(self._evaluate(flag_key, evaluation_context), default_value, dict, _as_object)
+        return self._resolve(flag_key, default_value, evaluation_context, dict, _as_object)
 
     async def resolve_boolean_details_async(
         self, flag_key: str, default_value: bool, evaluation_context: EvaluationContext | None = None
     ) -> FlagResolutionDetails[bool]:
         """:meth:`resolve_boolean_details`, after the attributes that need I/O were awaited."""
-        return _details(await self._aevaluate(flag_key, evaluation_context), default_value, bool, _as_boolean)
+        return self._details(await self._aevaluate(flag_key, evaluation_context), default_value, bool, _as_boolean)
 
     async def resolve_string_details_async(
         self, flag_key: str, default_value: str, evaluation_context: EvaluationContext | None = None
     ) -> FlagResolutionDetails[str]:
         """:meth:`resolve_string_details`, after the attributes that need I/O were awaited."""
-        return _details(await self._aevaluate(flag_key, evaluation_context), default_value, str, _as_string)
+        return self._details(await self._aevaluate(flag_key, evaluation_context), default_value, str, _as_string)
 
     async def resolve_integer_details_async(
         self, flag_key: str, default_value: int, evaluation_context: EvaluationContext | None = None
     ) -> FlagResolutionDetails[int]:
         """:meth:`resolve_integer_details`, after the attributes that need I/O were awaited."""
-        return _details(await self._aevaluate(flag_key, evaluation_context), default_value, int, _as_integer)
+        return self._details(await self._aevaluate(flag_key, evaluation_context), default_value, int, _as_integer)
 
     async def resolve_float_details_async(
         self, flag_key: str, default_value: float, evaluation_context: EvaluationContext | None = None
     ) -> FlagResolutionDetails[float]:
         """:meth:`resolve_float_details`, after the attributes that need I/O were awaited."""
-        return _details(await self._aevaluate(flag_key, evaluation_context), default_value, float, _as_float)
+        return self._details(await self._aevaluate(flag_key, evaluation_context), default_value, float, _as_float)
 
     async def resolve_object_details_async(
         self,
@@ -201,7 +208,51 @@ class FlagMiddlewareProvider(AbstractProvider):
         evaluation_context: EvaluationContext | None = None,
     ) -> FlagResolutionDetails[Sequence[FlagValueType] | Mapping[str, FlagValueType]]:
         """:meth:`resolve_object_details`, after the attributes that need I/O were awaited."""
-        return _details(await self._aevaluate(flag_key, evaluation_context), default_value, dict, _as_object)
+        return self._details(await self._aevaluate(flag_key, evaluation_context), default_value, dict, _as_object)
+
+    def _resolve(
+        self, key: str, default: T, context: EvaluationContext | None, kind: type, convert: Callable[[Any], Any]
+    ) -> FlagResolutionDetails[T]:
+        constant = self._constants.get(key)
+        if (
+            constant is not None
+            and constant[0] is self.flags.plan
+            and not ACTIVE
+            and constant[1].value.__class__ is kind
+            and (context is None or _REQUEST not in context.attributes)
+        ):
+            return constant[1]
+        evaluation = self._evaluate(key, context)
+        details = self._details(evaluation, default, kind, convert)
+        if evaluation.reason is Reason.STATIC:
+            self._keep(key, evaluation, details)
+        return details
+
+    def _keep(self, key: str, evaluation: Evaluation, details: FlagResolutionDetails[Any]) -> None:
+        """Remember a flag that gives everybody the same answer for as long as its plan is in force."""
+        plan = self.flags.plan
+        flag = plan.ruleset.flags.get(key)
+        if flag is None or flag.rules or flag.requires or not self._is_kept(evaluation, details):
+            return
+        if plan.table[key](EMPTY, None) is evaluation:  # an override's answer, or the last plan's, is another one
+            self._constants[key] = (plan, details)
+
+    def _is_kept(self, evaluation: Evaluation, details: FlagResolutionDetails[Any]) -> bool:
+        return self._served.get(id(evaluation), _NEITHER)[1] is details
+
+    def _details(
+        self, evaluation: Evaluation, default: T, kind: type, convert: Callable[[Any], Any]
+    ) -> FlagResolutionDetails[T]:
+        """The details of an evaluation: the same ones for the same object, as most of a plan's evaluations are."""
+        found = self._served.get(id(evaluation))
+        if found is not None and found[0] is evaluation and found[1].value.__class__ is kind:
+            return found[1]
+        details = _details(evaluation, default, kind, convert)
+        if evaluation.error_code is None and evaluation.variant is not None and details.value is evaluation.value:
+            if len(self._served) >= _KEPT:
+                self._served.clear()
+            self._served[id(evaluation)] = (evaluation, details)
+        return details
 
     def _evaluate(self, key: str, context: EvaluationContext | None) -> Evaluation:
         if context is None:
@@ -233,6 +284,7 @@ class FlagMiddlewareProvider(AbstractProvider):
 
 # -- details -------------------------------------------------------------------------------------------------------
 
+_KEPT: Final = 1024
 _NOTHING: Final = object()
 _text: Final = str.__str__  # of a Reason: the plain text, several times as fast as `.value`
 
@@ -272,7 +324,7 @@ def _details(evaluation: Evaluation, default: T, kind: type, convert: Callable[[
         value = convert(value)
         if value is _NOTHING:
             return _mismatch(evaluation, default)
-    metadata = _metadata(evaluation.flag_metadata) if evaluation.flag_metadata else {}
+    metadata = _metadata(evaluation.flag_metadata) if evaluation.flag_metadata else _NO_METADATA
     return FlagResolutionDetails(value, None, None, _text(evaluation.reason), variant, metadata)
 
 
@@ -301,5 +353,23 @@ def _with_error(evaluation: Evaluation, default: T, convert: Callable[[Any], Any
     return FlagResolutionDetails(value, None, None, _text(evaluation.reason), evaluation.variant, told)
 
 
+class _Metadata(dict[str, Any]):
+    """Metadata that many answers share and no hook changes (requirement 1.4.14.1); a copy is a plain dict."""
+
+    __slots__ = ()
+
+    def _refuse(self, *_: Any, **__: Any) -> Any:
+        raise TypeError("flag metadata are read-only; change a copy: dict(metadata)")
+
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
+
+    def __reduce__(self) -> Any:
+        return dict, (dict(self),)
+
+
+_NO_METADATA: Final = _Metadata()
+_NEITHER: Final = (None, None)
+
+
 def _metadata(metadata: Mapping[str, Any]) -> Mapping[str, bool | int | float | str]:
-    return {name: value for name, value in metadata.items() if isinstance(value, str | int | float)}
+    return _Metadata({name: value for name, value in metadata.items() if isinstance(value, str | int | float)})

@@ -7,9 +7,12 @@ functions of the flags that are still the same.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from math import inf
 from typing import TYPE_CHECKING, Final
+from weakref import ref
 
 from .compiler import Compiler, Decide
 from .context import TARGETING_KEY
@@ -40,17 +43,46 @@ __all__ = ["Plan", "is_same"]
 _SHAPES_KEPT: Final = 4096
 
 
+class _Home:
+    """What the stubs of one plan need of it, without keeping it alive.
+
+    A stub that held its plan would make a circle of plan, table and stubs, and each reload of ten thousand flags would
+    leave one behind for the collector, which stops everything while it looks for it.
+    """
+
+    __slots__ = ("instant", "plan", "ruleset")
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = ref(plan)
+        self.ruleset = plan.ruleset
+        self.instant = plan.instant
+
+
 class _Stub:
     """A flag that nobody has read yet."""
 
-    __slots__ = ("flag", "plan")
+    __slots__ = ("flag", "home")
 
-    def __init__(self, plan: Plan, flag: Flag) -> None:
-        self.plan = plan
+    def __init__(self, home: _Home, flag: Flag) -> None:
+        self.home = home
         self.flag = flag
 
     def __call__(self, ctx: Context, here: BoundFlags | None = None) -> Evaluation:
-        return self.plan.compile(self.flag)(ctx, here)
+        # The plan may have been replaced since the caller took this from its table: its like decides the same.
+        plan = self.home.plan() or Plan(self.home.ruleset, self.home.instant)
+        return plan.compile(self.flag)(ctx, here)
+
+
+@contextmanager
+def _paused_collector() -> Iterator[None]:
+    """A plan makes an object for each flag and no garbage."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def is_same(old: Flag | None, new: Flag | None) -> bool:
@@ -62,6 +94,18 @@ def _is_timed(flag: Flag) -> bool:
     return any(
         rule.schedule is not None or rule.gate.__class__ is Ramp or _reads_clock(rule.payload) for rule in flag.rules
     )
+
+
+def _timed(ruleset: Ruleset, previous: Plan | None) -> list[Flag]:
+    """The flags that follow the clock; those that are the same objects as before are not looked at again."""
+    if previous is None:
+        return [flag for flag in ruleset.flags.values() if flag.rules and _is_timed(flag)]
+    old, timed = previous.ruleset.flags, {flag.key for flag in previous.timed}
+    return [
+        flag
+        for key, flag in ruleset.flags.items()
+        if (key in timed if old.get(key) is flag else flag.rules and _is_timed(flag))
+    ]
 
 
 def _reads_clock(payload: object) -> bool:
@@ -102,6 +146,7 @@ class Plan:
         "__weakref__",
         "_compiler",
         "_interpreter",
+        "_reads",
         "fallbacks",
         "instant",
         "next_change",
@@ -116,14 +161,17 @@ class Plan:
         self.ruleset = ruleset
         self.instant = instant
         self.fallbacks: int = 0 if previous is None else previous.fallbacks
-        self.table: dict[str, Decide] = {key: _Stub(self, flag) for key, flag in ruleset.flags.items()}
-        self.timed = [flag for flag in ruleset.flags.values() if flag.rules and _is_timed(flag)]
+        home = _Home(self)
+        with _paused_collector():
+            self.table: dict[str, Decide] = {key: _Stub(home, flag) for key, flag in ruleset.flags.items()}
+        self.timed = _timed(ruleset, previous)
         edges = (edge for flag in self.timed for edge in _boundaries(flag, instant, interval) if edge > instant)
         self.next_change: float | None = min(edges, default=None)
         shapes = previous._compiler.shapes if previous is not None else {}
         kept = shapes if len(shapes) <= _SHAPES_KEPT else None
         self._compiler: Compiler = Compiler(ruleset, instant, self.table, kept)
         self._interpreter = Interpreter(ruleset, instant)
+        self._reads: dict[str, frozenset[str]] = {}
         if previous is not None:
             self._take_over(previous)
 
@@ -133,9 +181,10 @@ class Plan:
         if old.segments != self.ruleset.segments or old.dialect is not self.ruleset.dialect:
             return
         flags, table = self.ruleset.flags, self.table
+        timed = {flag.key for flag in self.timed}
         for key, decide in list(previous.table.items()):
             flag = flags.get(key)
-            if flag is None or decide.__class__ is _Stub or flag.requires or _is_timed(flag):
+            if decide.__class__ is _Stub or flag is None or flag.requires or key in timed:
                 continue
             if is_same(old.flags[key], flag):
                 table[key] = decide
@@ -176,6 +225,14 @@ class Plan:
 
         ``targeting_key`` is among them where the flag hashes it.
         """
+        known = self._reads.get(key)
+        if known is None:
+            known = self._find_reads(key)
+            if key in self.table:  # unknown keys are not kept: there may be millions
+                self._reads[key] = known
+        return known
+
+    def _find_reads(self, key: str) -> frozenset[str]:
         seen: set[str] = set()
         names: set[str] = set()
         waiting = [key]

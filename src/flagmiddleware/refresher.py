@@ -123,6 +123,8 @@ class Refresher:
                 failures, failing_since = 0, monotonic()
                 self._pause(owner)
             except Exception as error:  # the thread outlives whatever a source or a parser does
+                if self._owner is not owner:
+                    return  # closed or replaced meanwhile: what went wrong is of no interest any more
                 failures += 1
                 self._failed(error)
                 self._rest(owner, self._backoff(error, failures, monotonic() - failing_since))

@@ -294,3 +294,10 @@ def test_long_work_shows_a_bar_on_a_terminal(shop: Path) -> None:
     rows = "".join(f"user-{number}\n" for number in range(4000))
     (shop / "users.csv").write_text("user\n" + rows, "utf-8")
     assert "deciding" in _on_a_terminal(shop, "eval", "new-checkout", "--users-file", "users.csv")
+
+
+def test_many_examples_show_a_bar_on_a_terminal(shop: Path) -> None:
+    """Linting several thousand flags brings a progress bar, too."""
+    flag = {"default": True, "tests": [{"given": {"user": "ann"}, "expect": True}]}
+    (shop / "many.json").write_text(json.dumps({"version": 1, "flags": {f"f-{n}": flag for n in range(4000)}}), "utf-8")
+    assert "running the examples" in _on_a_terminal(shop, "lint", "many.json")

@@ -77,3 +77,52 @@ def test_a_store_whose_log_was_rewritten_is_found_out(url: str, redis_url: str, 
     client.xdel(source.log, taken)
     client.close()
     assert "tampered with at revision 4" in run("log", "--source", url, code=1).stderr
+
+
+def test_a_stores_change_is_taken_back(url: str, source: RedisSource) -> None:
+    """`flags revert REVISION` gives the flag the text that it had before, comments included, as a new revision."""
+    run("ramp", "a", "100%", "-m", "all of them", "--source", url)
+    run("revert", "2", "-m", "too soon", "--source", url)
+    snapshot = source.fetch(None)
+    assert snapshot is not None
+    assert (snapshot.data, snapshot.revision) == (FILE, "3")
+    last = json.loads(run("log", "a", "--source", url, "--format", "json").stdout)[-1]
+    assert (last["via"], last["reason"]) == ("flags revert", "too soon")
+
+
+def test_only_the_newest_change_of_a_stores_flag_is_taken_back(url: str) -> None:
+    """A change that another one lies upon is refused, naming the one to begin with; so is an unknown revision."""
+    run("ramp", "a", "5%", "-m", "go", "--source", url)
+    run("ramp", "a", "25%", "-m", "go", "--source", url)
+    assert "changed since, by 3" in run("revert", "2", "-m", "no", "--source", url, code=2).stderr
+    assert "no revision '9'" in run("revert", "9", "-m", "no", "--source", url, code=2).stderr
+
+
+def test_a_document_that_is_not_kept_is_told(url: str, source: RedisSource, redis_url: str) -> None:
+    """Where the earlier document is gone, or is not what the log has the hash of, nothing is written."""
+    run("ramp", "a", "5%", "-m", "go", "--source", url)
+    client = redis.Redis.from_url(redis_url)
+    client.hset(source.past, "1", b"version: 1\nflags: {a: {}}\n")
+    client.close()
+    assert "not kept as they were" in run("revert", "2", "-m", "no", "--source", url, code=2).stderr
+    assert source.fetch(None).revision == "2"  # type: ignore[union-attr]
+
+
+def test_a_store_keeps_fifty_documents(source: RedisSource) -> None:
+    """The memory that earlier documents take is bounded; the log goes on."""
+    for number in range(1, 61):
+        source.write(Change(data=FILE + b"# %d\n" % number, keys=("a",)), str(number))
+    assert source.document("11") is None
+    assert source.document("12") is not None
+    assert source.document("61") == FILE + b"# 60\n"
+
+
+def test_an_override_is_on_the_stores_record(url: str) -> None:
+    """What was overridden, and why, stands in the store's log beside the reason."""
+    source = RedisSource(url)
+    strict = b"version: 1\nflags:\n  a: {risk: {technical: high, business: high}, rules: [{rollout: 1%}]}\n"
+    source.write(Change(data=strict), "1")
+    source.close()
+    run("ramp", "a", "50%", "-m", "hurry", "--override", "the fair is tomorrow", "--source", url)
+    last = json.loads(run("log", "a", "--source", url, "--format", "json").stdout)[-1]
+    assert "hurry\nFlags-Override: the fair is tomorrow (" in last["reason"]

@@ -74,7 +74,7 @@ def test_a_pull_writes_over_nothing_unasked(url: str) -> None:
 
 
 def test_a_push_that_is_wrong_writes_nothing(url: str) -> None:
-    """Definitions that break in any environment, a missing reason and a dialect are refused before the store is asked."""
+    """Definitions that break in any environment, a missing reason and a dialect: refused before the store is asked."""
     Path("flags.yaml").write_text(FILE.replace("[{serve: true}]", "[{serv: true}]"), "utf-8")
     assert "serv" in run("push", "flags.yaml", url, "-m", "x", code=1).stderr
     Path("flags.yaml").write_text(FILE, "utf-8")

@@ -30,6 +30,14 @@ def test_one_plan_for_a_whole_life() -> None:
     assert before.fresh().is_enabled("beta")
 
 
+@pytest.mark.parametrize("qa", [None, {"beta": "on"}])
+def test_a_fresh_look_keeps_the_subjects_draw(qa: dict[str, str] | None) -> None:
+    """A dialect that draws lots for a subject without ids does not draw again for each websocket message."""
+    here = Flags(QA).bind(Context(), qa=qa)
+    here.draw = 0.25
+    assert here.fresh().draw == 0.25
+
+
 def test_each_flag_is_decided_once() -> None:
     """However often it is read, by whatever verb, also as a prerequisite of others."""
     asked: list[str] = []

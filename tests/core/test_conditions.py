@@ -80,6 +80,9 @@ def test_matches(operator: str, value: Any, operand: Any) -> None:
         ("eq", float("nan"), 0),
         ("eq", [], "AU"),
         ("ne", ["AU", "US"], "AU"),
+        ("ne", float("nan"), 1.5),
+        ("not_in", float("nan"), ["AU", 1]),
+        ("ne", Decimal("sNaN"), 0),
         ("not_in", ["AU"], ["AU", "NZ"]),
         ("starts_with", 10, "1"),
         ("contains", 10, 1),
@@ -119,9 +122,10 @@ def test_a_test_is_total(data: st.DataObject, operator: str, value: Any) -> None
 
 @given(st.sampled_from(["eq", "in"]), st.lists(st.sampled_from(["AU", 1, 1.5, True]), min_size=1), odd_values)
 def test_negations_are_the_opposite_for_what_is_present(operator: str, operand: list[Any], value: Any) -> None:
-    """ne and not_in hold exactly where eq and in do not, but for a missing attribute."""
+    """ne and not_in hold exactly where eq and in do not, but for a missing attribute and for NaN."""
     opposite = {"eq": "ne", "in": "not_in"}[operator]
-    if value is not None:
+    nothing = value is None or (isinstance(value, float | Decimal) and not Decimal(value).is_finite())
+    if not nothing:
         assert holds(operator, value, operand) is not holds(opposite, value, operand)
 
 

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.services import program
 
 __all__ = ["FOLDER", "Evaluator", "evaluator", "install", "run"]
@@ -26,10 +28,23 @@ def install() -> Path:
         done = FOLDER / "node_modules" / ".done"
         wanted = (FOLDER / "package.json").read_text()
         if not done.exists() or done.read_text() != wanted:
-            command = [program("npm"), "install", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund"]
-            subprocess.run(command, cwd=FOLDER, check=True, capture_output=True, timeout=300)
+            _npm_install()
             done.write_text(wanted)
     return FOLDER
+
+
+def _npm_install() -> None:
+    """Within two minutes, or a failure that says what npm said: a registry out of reach is no hanging test."""
+    quiet = ["--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    bounded = ["--fetch-retries=1", "--fetch-retry-maxtimeout=2000", "--fetch-timeout=30000"]
+    try:
+        done = subprocess.run(
+            [program("npm"), "install", *quiet, *bounded], cwd=FOLDER, capture_output=True, text=True, timeout=120
+        )
+    except subprocess.TimeoutExpired:
+        pytest.fail(f"npm install in {FOLDER} took more than two minutes: is npm's registry within reach?")
+    if done.returncode != 0:
+        pytest.fail(f"npm install in {FOLDER} failed; is npm's registry within reach?\n{done.stderr[-2000:]}")
 
 
 def run(script: str, *arguments: str, timeout: float = 60) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import os
 from collections.abc import Iterator
@@ -202,3 +203,44 @@ def test_contexts_outrank_each_other_in_openfeatures_order(flags: Flags) -> None
         assert found is expected
         expected = flags.is_enabled("half", Context("user-1"))
         assert client.get_boolean_value("half", not expected) is expected  # the request's key, not everybody's
+
+
+def test_a_static_answer_is_kept_until_the_flags_change(tmp_path: Path) -> None:
+    """Asked again, a flag without rules costs one look-up: the same details; a change and an override end that."""
+    path = tmp_path / "flags.json"
+    write(path, beta={})
+    flags = Flags(path, refresh=0)
+    provider = FlagMiddlewareProvider(flags)
+    asked = EvaluationContext("user-1", {"plan": "pro"})
+    first = provider.resolve_boolean_details("beta", True, asked)
+    assert provider.resolve_boolean_details("beta", True, None) is first
+    assert provider.resolve_string_details("beta", "x", asked).error_code == "TYPE_MISMATCH"
+    with flags.override({"beta": True}):
+        assert provider.resolve_boolean_details("beta", False, asked).value is True
+    assert provider.resolve_boolean_details("beta", True, asked).value is False
+    write(path, beta={"rules": [PRO]})
+    assert provider.resolve_boolean_details("beta", False, asked).value is True
+    assert provider.resolve_boolean_details("beta", True, EvaluationContext("user-1")).value is False
+
+
+def test_shared_metadata_cannot_be_changed() -> None:
+    """What a hook writes into the metadata would be in everybody's answer: it is refused, a copy is a plain dict."""
+    provider = FlagMiddlewareProvider(Flags(document(beta={"metadata": {"team": "shop"}})))
+    metadata: Any = provider.resolve_boolean_details("beta", True).flag_metadata
+    for change in (lambda: metadata.update(a=1), lambda: metadata.pop("team"), lambda: metadata.__setitem__("a", 1)):
+        with pytest.raises(TypeError, match="read-only"):
+            change()
+    copied = copy.deepcopy(metadata)
+    assert (metadata, copied, type(copied)) == ({"team": "shop"}, {"team": "shop"}, dict)
+    assert json.loads(json.dumps(metadata)) == copied
+
+
+def test_no_more_answers_are_kept_than_are_useful() -> None:
+    """The memory for answers is bounded, whoever asks for whatever."""
+    flags = {f"flag-{number}": {"rules": [{**PRO, "serve": True}]} for number in range(1500)}
+    provider = FlagMiddlewareProvider(Flags({"version": 1, "flags": flags}))
+    for key in flags:
+        assert provider.resolve_boolean_details(key, False, EvaluationContext("u", {"plan": "pro"})).value is True
+        assert provider.resolve_boolean_details(f"no-{key}", False).error_code == "FLAG_NOT_FOUND"
+    assert len(provider._served) <= 1024
+    assert len(provider._constants) <= len(flags)

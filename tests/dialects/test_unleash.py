@@ -343,6 +343,15 @@ def test_a_feature_of_another_shape_answers_alone() -> None:
     assert set(flags.ruleset.flags) == {"bad", "good"}
 
 
+def test_parents_in_a_circle_are_off_and_alone() -> None:
+    """Features that wait for each other, or for themselves, are off; the others are untouched."""
+    waits = [("a", "b"), ("b", "c"), ("c", "a"), ("self", "self")]
+    circle = [{"name": name, "dependencies": [{"feature": parent}]} for name, parent in waits]
+    flags = load(*circle, {"name": "other"})
+    keys = ("a", "b", "c", "self", "other")
+    assert [flags.is_enabled(key, Context("u")) for key in keys] == [False, False, False, False, True]
+
+
 def test_ten_megabytes_load() -> None:
     """A payload of 10 MB, half of it one list, is read like any other."""
     values = [f"user-{number:09}" for number in range(350_000)]

@@ -15,6 +15,7 @@ from flagmiddleware.formats.javascript import UNDEFINED
 from flagmiddleware.formats.jsonlogic import Compiler
 from flagmiddleware.formats.jsonlogic_expressions import Expression
 from tests.dialects.javascript import Evaluator, evaluator
+from tests.differential.amount import examples
 from tests.differential.jsonlogic_strategies import data, rules
 
 pytestmark = pytest.mark.differential
@@ -66,7 +67,7 @@ def same(ours: Any, theirs: Any) -> bool:
     return bool(ours == theirs)
 
 
-@settings(max_examples=5000, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(), suppress_health_check=list(HealthCheck))
 @given(rule=rules, attributes=data)
 @example(rule={"==": [None, 0]}, attributes={})
 @example(rule={"==": ["", 0]}, attributes={})

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import logging
+import os
 import sys
 from typing import Any
 
@@ -62,6 +64,13 @@ def run(options: dict[str, Any], cookies: dict[str, str]) -> dict[str, Any]:
         ],
         MIDDLEWARE=["flagmiddleware.django.FlagMiddleware", "flagmiddleware.django.shadow.ShadowMiddleware"],
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+        CACHES={
+            "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+            "shared": {
+                "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+                "LOCATION": options.get("SHADOW_CACHE") and os.environ.get("SHADOW_FOLDER", ""),
+            },
+        },
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
         USE_TZ=True,
         FLAGS={
@@ -97,6 +106,11 @@ def run(options: dict[str, Any], cookies: dict[str, str]) -> dict[str, Any]:
         "counts": counts().as_dict(),
         "logged": list(logged),
     }
+    if "SHADOW_CACHE" in options:
+        told = io.StringIO()
+        call_command("flags_shadow", stdout=told)
+        call_command("flags_shadow", "--json", stdout=told)
+        found["table"], _, found["shared"] = told.getvalue().strip().rpartition("\n")
     logged.clear()
     found["async"] = json.loads(asyncio.run(AsyncClient().get("/async/")).content)
     found["async_logged"] = list(logged)

@@ -85,7 +85,7 @@ def test_the_list_tells_flags_in_words() -> None:
 
 
 def test_an_edit_needs_a_reason_and_is_written_to_the_history() -> None:
-    """Without a reason nothing happens; with one, the history has old, new, who and why, and the revision is counted."""
+    """Without a reason nothing happens; with one, the history has old, new, who and why, and the revision counts."""
     client = signed_in("root", superuser=True)
     page = client.get(f"{LIST}{pk('dark')}/change/")
     assert page.status_code == 200
@@ -111,7 +111,11 @@ def test_a_new_flag_is_added() -> None:
 
 @pytest.mark.parametrize(
     ("definition", "message"),
-    [({"rools": []}, "did you mean"), ({"requires": {"nobody": True}}, "nobody"), ({"requires": {"dark": True}}, "cycle")],
+    [
+        ({"rools": []}, "did you mean"),
+        ({"requires": {"nobody": True}}, "nobody"),
+        ({"requires": {"dark": True}}, "cycle"),
+    ],
 )
 def test_a_definition_that_is_wrong_is_refused(definition: Any, message: str) -> None:
     """The whole document is checked, so what would dangle or go round in circles is told on the page."""
@@ -208,7 +212,9 @@ def test_the_history_is_read_only() -> None:
     shown = client.get(f"/admin/flagmiddleware_store/historyentry/{entry.pk}/change/").content.decode()
     assert "&lt;script&gt;" in shown
     assert "<script>&quot;" not in shown
-    assert client.post(f"/admin/flagmiddleware_store/historyentry/{entry.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert (
+        client.post(f"/admin/flagmiddleware_store/historyentry/{entry.pk}/delete/", {"post": "yes"}).status_code == 403
+    )
     with pytest.raises(TypeError):
         entry.delete()
     entry.reason = "other"

@@ -101,3 +101,25 @@ def test_settings_are_checked_at_the_start(options: dict[str, str], told: str) -
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode != 0
     assert told in done.stderr
+
+
+def test_counts_of_all_processes_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes that share a cache: ``manage.py flags_shadow`` shows their sum, what differs first."""
+    monkeypatch.setenv("SHADOW_FOLDER", str(tmp_path))
+    options = json.dumps({"SHADOW": "waffle", "SHADOW_CACHE": "shared"})
+    first, second = (json.loads(_site.__wrapped__(options)["shared"]) for _ in range(2))
+    assert first["disagreed"] == {"differs": 2}
+    # Each process shows its counts after two requests and then serves a third, whose flags waffle has in its cache.
+    assert second["disagreed"] == {"differs": 5}
+    assert second["agreed"]["same"] == 5
+    assert second["missing"]["only-there"] >= 4  # a key that our own flags do not have
+    table = _site.__wrapped__(options)["table"].splitlines()
+    assert table[0].split() == ["flag", "agreed", "disagreed", "missing"]
+    assert table[1].split() == ["differs", "0", "8", "0"]
+
+
+def test_a_cache_that_fails_harms_no_request() -> None:
+    """An unknown or broken cache is told once; what is served and counted here stays as it is."""
+    found = site(SHADOW="waffle", SHADOW_CACHE="shared")  # its folder is none
+    assert found["served"]["same"] is True
+    assert found["counts"]["disagreed"]["differs"] == 2

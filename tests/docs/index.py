@@ -33,7 +33,7 @@ CLOSING = """\
 def entry(page: Path) -> str:
     text = page.read_text()
     title = re.search(r"^# (.+)$", text, re.MULTILINE)
-    paragraph = re.search(r"^\n([A-Z`*“\"].+?)(?:\n\n|\Z)", text, re.MULTILINE | re.DOTALL)
+    paragraph = re.search(r"^\n((?!```)[A-Z`*“\"].+?)(?:\n\n|\Z)", text, re.MULTILINE | re.DOTALL)
     flat = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", " ".join(paragraph[1].split())) if paragraph else ""
     sentence = re.split(r"(?<=[.!?:]) ", flat)[0].rstrip(":")
     return f"- [{title[1] if title else page.stem}]({page.relative_to(DOCS)})" + (f": {sentence}" if sentence else "")

@@ -81,7 +81,7 @@ def test_a_flag_whose_line_did_not_change_stays_the_same_object() -> None:
     ],
 )
 def test_what_only_seems_to_be_laid_out_so_is_left_to_the_full_parser(text: bytes) -> None:
-    """Twins, several flags on a line, stray commas, a nested `flags`: no line is believed unread, also the second time."""
+    """Twins, several flags on a line, stray commas, a nested `flags`: no line is believed unread, nor later."""
     reader = LineReader()
     reader.read(b'{"version":1,"flags":{\n"a":{}\n}}')
     assert [reader.read(text), reader.read(text)] == [None, None]
@@ -104,7 +104,8 @@ def test_flags_read_lines_by_themselves() -> None:
 def test_several_files_become_one_document() -> None:
     """A folder's files are laid out as the one document that they are together."""
     files = {
-        "a.yaml": b"version: 1\nsegments: {s: {plan: pro}}\nattributes: [plan]\nflags: {a: {rules: [{if: {segment: s}}]}}\n",
+        "a.yaml": b"version: 1\nsegments: {s: {plan: pro}}\nattributes: [plan]\n"
+        b"flags: {a: {rules: [{if: {segment: s}}]}}\n",
         "b.json": json.dumps({"version": 1, "attributes": ["plan", "age"], "flags": {"b": {}}}).encode(),
     }
     data = lay_out_files(files)

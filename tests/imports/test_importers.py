@@ -151,6 +151,15 @@ def test_django_flags_rows_are_read() -> None:
     assert imported("django-flags", rows[:1])[1].is_enabled("a")
 
 
+def test_django_flags_window_that_ends_before_it_starts_is_never() -> None:
+    """Two dates that exclude each other are off, and do not stop the import of the rest."""
+    late, early = "2030-01-01T00:00:00Z", "2020-01-01T00:00:00Z"
+    both = [("after date", late, True), ("before date", early, True)]
+    half = [("after date", late, True), ("before date", early)]
+    _, flags = imported("django-flags", f"FLAGS = {{'BOTH': {both}, 'HALF': {half}, 'ON': [('boolean', True)]}}")
+    assert [flags.is_enabled(key) for key in ("both", "half", "on")] == [False, False, True]
+
+
 # -- the others ----------------------------------------------------------------------------------------------------
 
 
@@ -169,12 +178,33 @@ def test_rocketflag_import_keeps_cohorts_and_audiences() -> None:
             ]
         },
         audiences=audiences,
+        move=["all"],
     )
     for cohort, plan, expected in (("beta", "", True), ("", "pro", True), ("", "free", False)):
         assert flags.is_enabled("new-checkout", Context("u", cohort=cohort, plan=plan)) is expected
     assert Flags(result.document, environment="prod").is_enabled("group", Context("u", plan="pro"))
     assert kept(result, "part") >= {"reshuffles"}
     assert "lost" in kept(result, "gone")
+
+
+def test_rocketflag_rollouts_move_only_when_asked() -> None:
+    """Per flag: named, it moves and says whom; not named, it stays behind and says how to go on serving it."""
+    part = {"kind": "flag", "enabled": True, "trafficPercentage": 20, "cohorts": []}
+    items = [{**part, "id": "a1", "name": "First"}, {**part, "id": "b2", "name": "Second Flag"}]
+    items += [{**part, "id": "c3", "name": "full", "trafficPercentage": 100}]
+    document = {"flags": items}
+    for move, moved in (([], set()), (["a1"], {"first"}), (["second-flag"], {"second-flag"}), (["First"], {"first"})):
+        result, _ = imported("rocketflag", document, move=move)
+        assert set(result.document["flags"]) == {"full", *moved}
+        for key in {"first", "second-flag"} - moved:
+            assert kept(result, key) == {"lost"}
+        assert all("reshuffles" in kept(result, key) for key in moved)
+    told = next(note.text for note in imported("rocketflag", document)[0].notes if note.flag == "first")
+    assert "32 % of the subjects" in told
+    assert "--move a1" in told
+    assert "format=rocketflag" in told
+    with pytest.raises(ImportProblem, match="no flag 'nobody'"):
+        imported("rocketflag", document, move=["nobody"])
 
 
 def test_unleash_import_says_what_cannot_be_said() -> None:

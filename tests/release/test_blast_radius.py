@@ -14,7 +14,8 @@ from flagmiddleware.bucketing import bucket
 from flagmiddleware.formats import parse_document
 from flagmiddleware.model import Ruleset
 from flagmiddleware.release.exposure import Cohort, compare
-from flagmiddleware.release.impact import measure
+from flagmiddleware.release.impact import measure, reads
+from flagmiddleware.release.parcel import pack, unpack
 from flagmiddleware.release.plan import make_plan, with_population
 from flagmiddleware.release.policy import DEFAULT_POLICY
 
@@ -199,3 +200,49 @@ def test_every_decision_is_in_some_cohort(old: Any, new: Any, country: str, plan
     found = compare(before.flags["a"], after.flags["a"], before, after, NOW)
     assert any(cohort.flows.get(pair) for cohort in found)
     assert all(sum(cohort.flows.values()) == 1 for cohort in found)
+
+
+def test_two_processes_find_the_same() -> None:
+    """Users that are sent to other processes are counted and listed as if they were decided here, in their order."""
+    flags = {f"f-{n}": rules({"if": {"segment": "anz"}, "rollout": "20%"}, {"rollout": "1%"}) for n in range(12)}
+    more = {**flags, "f-3": rules({"split": {"x": 1, "y": 2, "z": 3}}, **SPLIT)}
+    segments = {"anz": {"country": ["AU", "NZ"]}}
+    before, after = ruleset(None, flags=flags, segments=segments), ruleset(None, flags=more, segments=segments)
+    users = [Context(f"user-{n}", country=("AU", "US", "NZ")[n % 3]) for n in range(11_000)]
+    assert unpack(pack((before, after)) or b"") == (before, after)
+    hits: tuple[list[Any], list[Any]] = ([], [])
+    found = [
+        measure(["f-3", *flags], before, after, users, now=NOW, each=lambda *hit, to=to: to.append(hit), processes=n)
+        for n, to in enumerate(hits, 1)
+    ]
+    assert found[0] == found[1]
+    assert hits[0] == hits[1] != []
+    assert found[0]["f-3"].total.users == 11_000
+
+
+def test_an_odd_user_spoils_nothing() -> None:
+    """A user whose attributes no comparison likes is decided by the interpreter, and the others as ever."""
+
+    class Odd(str):
+        __slots__ = ()
+
+        def __hash__(self) -> int:
+            raise TypeError("odd")
+
+    before, after = ruleset(rules({"if": {"country": ["AU", "NZ"]}})), ruleset(rules({"if": {"country": ["AU"]}}))
+    users = [Context("u-1", country="NZ"), Context("u-2", country=Odd("AU")), Context("u-3", country="AU")]
+    assert measure(["a"], before, after, users, now=NOW)["a"].who == [("u-1", "loses", "on", "off")]
+
+
+def test_true_is_not_1_in_a_change() -> None:
+    """A condition that goes from true to 1 decides otherwise, and is told."""
+    before, after = ruleset(rules({"if": {"beta": True}})), ruleset(rules({"if": {"beta": 1}}))
+    assert [flag.key for flag in make_plan(before, after, DEFAULT_POLICY, now=NOW).flags] == ["a"]
+
+
+def test_what_a_decision_reads_is_known_before_the_users() -> None:
+    """Rules, segments and prerequisites of both sides count, and what an attribute is derived from."""
+    before = ruleset(rules({"if": {"plan": "pro"}}), segments={"ours": {"email_domain": "yourcompany.com"}})
+    after = ruleset({"requires": {"b": True}}, flags={"b": rules({"if": {"country": "AU"}})})
+    assert {"plan", "email", "country"} <= reads(["a"], before, after, now=NOW)
+    assert "shoe_size" not in reads(["a"], before, after, now=NOW)

@@ -11,7 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from flagmiddleware.cli import flags
+from flagmiddleware.formats import parse
 from flagmiddleware.release.removal import remove_from_python
+from flagmiddleware.release.stale import settled_variant
 from flagmiddleware.release.template_removal import remove_from_template
 from tests.release.scripted import ScriptedRepository, instant
 
@@ -67,11 +69,78 @@ def test_a_gate_goes_with_its_import() -> None:
 
 
 def test_what_needs_a_person_is_left_and_told() -> None:
-    """A gate of several flags, or one that is off, is not guessed at: its line is reported."""
-    source = '@flag_required(any=["a", "b"])\ndef view(): ...\n'
+    """A gate that is off, a negated one, a gate on a variant: their lines are reported."""
+    source = '@flag_required("!a")\ndef view(): ...\n'
+    assert remove_from_python(source, "a", True) == (source, [1])
+    source = '@flag_required("a", variant="x")\ndef view(): ...\n'
     assert remove_from_python(source, "a", True) == (source, [1])
     source = '\n@flag_required("a")\ndef view(): ...\n'
     assert remove_from_python(source, "a", False) == (source, [2])
+
+
+def test_gates_of_several_flags_are_settled() -> None:
+    """A flag that is on opens a gate that wants any of some, and is no longer wanted by one that wants them all."""
+    several = '@flag_required({}=["a", "b"])\ndef view(): ...\n'
+    assert remove_from_python(several.format("any"), "a", True) == ("def view(): ...\n", [])
+    rest = '@flag_required(all=["{}"])\ndef view(): ...\n'
+    assert remove_from_python(several.format("all"), "a", True) == (rest.format("b"), [])
+    assert remove_from_python(several.format("all"), "b", True) == (rest.format("a"), [])
+    assert remove_from_python(rest.format("a"), "a", True) == ("def view(): ...\n", [])
+    for kind in ("any", "all"):
+        assert remove_from_python(several.format(kind), "a", False) == (several.format(kind), [1])
+
+
+VARIANTS = [
+    ("c = flags.value('a')\n", 'c = "#0f0"\n'),
+    ("c = flags['a']\n", 'c = "#0f0"\n'),
+    ("v = here.flags.variant('a')\n", 'v = "green"\n'),
+    ("async def f():\n    return await flags.avalue('a')\n", 'async def f():\n    return "#0f0"\n'),
+    ("if flags.value('a') == '#0f0':\n    x()\nelse:\n    y()\n", "x()\n"),
+    ("if flags.variant('a') != 'green':\n    x()\nelse:\n    y()\n", "y()\n"),
+    ("if flags.value('a') == colour:\n    x()\n", 'if "#0f0" == colour:\n    x()\n'),
+    ("if flags.is_enabled('a'):\n    x()\n", "x()\n"),
+]
+
+
+@pytest.mark.parametrize(("source", "expected"), VARIANTS)
+def test_what_a_flag_of_several_variants_settled_on_stays(source: str, expected: str) -> None:
+    """The value, or the variant's name, stands where it was asked for; a comparison with a literal is decided."""
+    assert remove_from_python(source, "a", True, variant="green", value="#0f0") == (expected, [])
+
+
+def test_a_value_that_has_no_literal_is_left_to_a_person() -> None:
+    """Objects are not written into code."""
+    source = "c = flags.value('a')\n"
+    assert remove_from_python(source, "a", True, variant="big", value={"x": 1}) == (source, [1])
+
+
+def test_a_constant_that_holds_the_key_counts() -> None:
+    """Decisions by way of a constant are settled; the constant itself is reported."""
+    source = "BETA = 'a'\nif flags.is_enabled(BETA):\n    x()\n"
+    assert remove_from_python(source, "a", True, names=frozenset({"BETA"})) == ("BETA = 'a'\nx()\n", [1])
+
+
+SETTLED = [
+    ("rules: [{rollout: 100%}]", "on"),
+    ("enabled: false, rules: [{rollout: 30%}]", "off"),
+    ("rules: [{if: {country: RU}, serve: false}, {rollout: 100%}]", None),
+    ("rules: [{if: {country: AU}, rollout: 25%}, {serve: true}]", None),
+    ("rules: [{if: {country: AU}, serve: true}, {serve: true}]", "on"),
+    ("rules: [{schedule: {from: 2030-01-01T00:00:00Z}, serve: true}]", None),
+    ("rules: [{schedule: {until: 2020-01-01T00:00:00Z}, serve: true}]", "off"),
+    ("rules: [{ramp: [{at: 2020-01-01T00:00:00Z, to: 1%}, {at: 2030-01-01T00:00:00Z, to: 100%}]}]", None),
+    ("requires: {b: true}, rules: [{serve: true}]", None),
+    ("variants: {x: 1, y: 2}, off: x, rules: [{serve: y}]", "y"),
+    ("variants: {x: 1, y: 2}, off: x, rules: [{split: {x: 0, y: 5}}]", "y"),
+    ("variants: {x: 1, y: 2}, off: x, rules: [{split: {x: 1, y: 5}}]", None),
+]
+
+
+@pytest.mark.parametrize(("text", "variant"), SETTLED)
+def test_settled_means_the_same_for_everybody_and_for_good(text: str, variant: str | None) -> None:
+    """One way through the flag, or one date to come, that gives something else, and the flag still decides."""
+    ruleset = parse(f"version: 1\nflags: {{a: {{{text}}}, b: {{}}}}".encode(), format="native")
+    assert settled_variant(ruleset.flags["a"], ruleset, instant("2026-07-01T00:00")) == variant
 
 
 TEMPLATES = [
@@ -191,3 +260,15 @@ def test_apply_writes_the_same(repository: ScriptedRepository) -> None:
     assert CliRunner().invoke(flags, ["stale", "new-page", "--apply"]).exit_code == 0
     assert "new-page" not in Path("flags.yaml").read_text("utf-8")
     assert 'return "new"' in Path("app.py").read_text("utf-8")
+
+
+def test_a_flag_that_is_not_settled_everywhere_stays(repository: ScriptedRepository) -> None:
+    """The code runs in every environment: one that still tells people apart keeps the flag, and its code."""
+    text = FLAGS.replace("  # stays", "    environments: {live: {rules: [{rollout: 5%}]}}\n  # stays").replace(
+        "   # everyone", ""
+    )
+    text = text.replace("        environments", "    environments")
+    Path("flags.yaml").write_text(text, "utf-8")
+    result = CliRunner().invoke(flags, ["stale", "new-page", "--patch"])
+    assert result.stdout == ""
+    assert "app.py:7: new-page is used in a way that needs a person" in result.stderr

@@ -49,11 +49,13 @@ def test_the_shop_works_without_its_settled_flag(
     assert "summer-sale" not in file.read_text("utf-8")
     left = [path for path in Path(package).rglob("*.*") if "summer-sale" in path.read_text("utf-8", "replace")]
     assert left == []
-    if app == "django":  # its tests need a database: here its code is only compiled
-        subprocess.run([sys.executable, "-m", "compileall", "-q", package], check=True, timeout=60)
-        return
     # Those that switch the sale off test what has been taken out.
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "not sale and not price", "tests"]
+    command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "not sale and not price", "tests"]
+    if app == "django":
+        command = ["manage.py", "test"]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, *command], env=environment, capture_output=True, text=True, timeout=180, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"[1-9]\d* passed|Ran [1-9]", done.stdout + done.stderr)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from flagmiddleware import Flags
+from flagmiddleware.errors import SourceError
 from flagmiddleware.sources import FileSource
 
 
@@ -218,3 +219,15 @@ def test_reading_starts_no_thread(path: Path) -> None:
     path.write_text(document(beta=True, other=True))
     assert flags.is_enabled("beta")
     assert all("flagmiddleware" not in thread.name for thread in threading.enumerate())
+
+
+def test_a_folder_without_flag_files_says_what_it_should_hold(tmp_path: Path) -> None:
+    """At the start in words; later, an emptied folder takes no flag away."""
+    with pytest.raises(SourceError, match=r"holds no flag file: expected \.json"):
+        Flags(tmp_path)
+    file = tmp_path / "one.yaml"
+    file.write_text(document(beta=True))
+    flags = watch(tmp_path)
+    file.unlink()
+    assert flags.is_enabled("beta")
+    assert flags.status.state == "STALE"

@@ -91,7 +91,7 @@ def test_valid_token_overrides() -> None:
         {"extra": 1},
         {"flags": ["beta"]},
     ],
-    ids=str,
+    ids=["expired", "too far", "other host", "environment", "epoch", "closed", "no variant", "extra", "no mapping"],
 )
 def test_invalid_tokens_do_nothing(changes: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
     """Even rightly signed, a token that expired, lives too long, is of another place or asks too much does nothing."""

@@ -148,10 +148,14 @@ class Step:
             echo("Nothing was written: --dry-run.")
             return
         dirty = self._dirty(edited)
-        done = self.target.write(edited, actor=self.actor, reason=self.reason, via=self.via, key=self.key)
+        done = self.target.write(edited, actor=self.actor, reason=self._recorded(), via=self.via, key=self.key)
         echo(f"{what}: {done}", "bold")
         if self.commit:
             self._commit(edited, what, dirty)
+
+    def _recorded(self) -> str:
+        """The reason, with the gates that were opened and the policy that was overridden."""
+        return "\n".join([self.reason, *(f"{name}: {' '.join(text.split())}" for name, text in self.trailers.items())])
 
     def _tell(self, edited: Edited) -> None:
         if edited.before == edited.after:

@@ -24,10 +24,13 @@ _ORDER = (Kept.LOST, Kept.RESHUFFLES, Kept.EXACT)
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Write the flag file here.")
 @click.option("--force", is_flag=True, help="Overwrite the output file.")
 @click.option("--audiences", type=click.Path(exists=True, dir_okay=False), help="RocketFlag's audiences, a local file.")
+@click.option(
+    "--move", multiple=True, metavar="KEY", help="Move this RocketFlag rollout to our hash (repeatable; all: each)."
+)
 @click.option("--strict", is_flag=True, help="Exit with 1 if something could not be expressed.")
 @format_option("table", "json")
 def import_flags(
-    kind: str, file: Any, output: Path | None, force: bool, audiences: str | None, strict: bool, style: str
+    kind: str, file: Any, output: Path | None, force: bool, strict: bool, style: str, **given: Any
 ) -> None:
     """Turn FILE of another system into a native flag file, and say what changes on the way.
 
@@ -37,7 +40,10 @@ def import_flags(
     """
     if output is not None and output.exists() and not force:
         raise click.ClickException(f"{output} exists; give --force to overwrite it")
-    imported = convert(kind, file.read(), name=file.name, options={"audiences": audiences} if audiences else {})
+    options = {name: value for name, value in given.items() if value}
+    if options and kind != "rocketflag":
+        raise click.UsageError(f"--{min(options)} is for rocketflag, not for {kind}")
+    imported = convert(kind, file.read(), name=file.name, options=options)
     if output is not None:
         output.write_text(imported.text, "utf-8")
     if style == "json":

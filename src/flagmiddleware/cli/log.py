@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from fractions import Fraction
 from typing import Any
@@ -16,6 +18,7 @@ from ..release.git import GitError, Repository
 from ..release.history import flag_history
 from ..release.policy import parse_duration
 from ..release.shares import format_fraction
+from ..release.targets import StoreTarget
 from ..release.words import describe_instant
 from ..sources.chain import verify
 from .bench import Bench, format_option, pass_bench
@@ -119,9 +122,17 @@ def _when(entry: Any) -> str:
 @gated_options
 @pass_bench
 def revert(bench: Bench, id: str, gate: tuple[str, ...], override: str | None, **options: Any) -> None:
-    """Take one change back: give its flag the lines that it had before. ID is as in `flags log`."""
+    """Take one change back: give its flag the lines that it had before. ID is as in `flags log`.
+
+    In a store it is the revision, with the flag after it (12:new-checkout) where a revision changed several.
+    """
     if bench.path is None:
-        raise click.UsageError("only changes of files are reverted: in a store, write the earlier definitions again")
+        key, earlier = _stored_before(bench, id)
+        found = earlier.parse(bench.environment).flags.get(key) if earlier.files else None
+        words = f"back to what {key} was before revision {id.partition(':')[0]}"
+        step = Step(bench, key, via="flags revert", known=_holds(bench, key), **options)
+        _take_back(step, earlier, (gate, override), words if found else f"{words}: absent")
+        return
     records = flag_history(bench.path, environment=bench.environment)
     record = next((record for record in records if record.id == id), None)
     if record is None:
@@ -130,11 +141,54 @@ def revert(bench: Bench, id: str, gate: tuple[str, ...], override: str | None, *
     if later:
         raise click.UsageError(f"{record.flag} was changed since, by {later[-1].id}: revert that one first")
     step = Step(bench, record.flag, via="flags revert", known=record.kind != "removed", **options)
-    step.allow("revert")
-    edited = edits.revert(step.documents, record.flag, _before(bench, record))
-    step.check(edited, gate, override)
-    step.finish(edited, f"reverted {record.id}")
+    _take_back(step, _before(bench, record), (gate, override), f"reverted {record.id}")
     echo(f"  was: {record.new}", "dim")
+
+
+def _take_back(step: Step, earlier: Documents, consent: tuple[tuple[str, ...], str | None], what: str) -> None:
+    step.allow("revert")
+    edited = edits.revert(step.documents, step.key, earlier)
+    step.check(edited, *consent)
+    step.finish(edited, what)
+
+
+def _holds(bench: Bench, key: str) -> bool:
+    return key in StoreTarget(bench.flags.source, dialect=bench.dialect).read().parse(bench.environment).flags
+
+
+def _stored_before(bench: Bench, id: str) -> tuple[str, Documents]:
+    """The flag that a store's revision changed, and the definitions before that."""
+    source = bench.flags.source
+    history, document = getattr(source, "history", None), getattr(source, "document", None)
+    if history is None or document is None:
+        raise click.UsageError(f"{source.name} keeps no earlier documents: write the earlier definitions again")
+    revision, _, wanted = id.partition(":")
+    entries = history(10_000)
+    place = next((n for n, entry in enumerate(entries) if entry["revision"] == revision), None)
+    if place is None:
+        raise click.UsageError(f"there is no revision {revision!r}: see flags log")
+    key = _one_key(entries[place], revision, wanted)
+    later = [entry["revision"] for entry in entries[:place] if key in entry["keys"].split(",")]
+    if later:
+        raise click.UsageError(f"{key} was changed since, by {later[0]}: revert that one first")
+    if place + 1 == len(entries):
+        return key, Documents("nothing", {})
+    before = entries[place + 1]
+    data = document(before["revision"])
+    if data is None or hashlib.sha256(data).hexdigest() != before["sha256"]:
+        raise click.UsageError(f"the definitions of revision {before['revision']} are not kept as they were")
+    return key, Documents(f"revision {before['revision']}", {f"revision {before['revision']}": data})
+
+
+def _one_key(entry: Mapping[str, str], revision: str, wanted: str) -> str:
+    keys = [key for key in entry["keys"].split(",") if key]
+    if wanted or len(keys) != 1:
+        if wanted not in keys:
+            raise click.UsageError(
+                f"revision {revision} changed {', '.join(keys) or 'no flag by name'}: say {revision}:KEY"
+            )
+        return wanted
+    return keys[0]
 
 
 def _before(bench: Bench, record: ChangeRecord) -> Documents:

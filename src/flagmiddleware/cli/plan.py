@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
@@ -15,6 +16,7 @@ from ..release.codeowners import author_verdict, read_codeowners
 from ..release.documents import Documents, read_documents
 from ..release.git import Repository
 from ..release.history import last_changes
+from ..release.impact import reads
 from ..release.judge import Verdict
 from ..release.permissions import Actor
 from ..release.plan import PlannedFlag, ReleasePlan, make_plan, with_population
@@ -23,9 +25,11 @@ from ..release.policy import Policy
 from ..release.population import read_population
 from ..release.shares import format_fraction
 from .bench import Bench, format_option, pass_bench
-from .output import echo, print_json, print_table, progress
+from .output import echo, print_json, print_table, progress, warn
 
 __all__ = ["plan"]
+
+_GIVEN = ("targeting_key", "user", "email_domain")  # what a context has, or derives, by itself
 
 
 @click.command()
@@ -144,8 +148,13 @@ class _Sides:
 
 def _measured(bench: Bench, made: ReleasePlan, before: Ruleset, after: Ruleset, options: dict[str, Any]) -> ReleasePlan:
     users = read_population(options["population"], key=options["users_key"])
+    wanted = reads([flag.key for flag in made.flags], before, after, now=bench.now())
+    missing = sorted(wanted - {*users.columns, *_GIVEN})
+    if missing:
+        warn(f"{users.name} has no column {', '.join(missing)}, which these flags ask for: missing for every user")
+    users.narrow(wanted)
     watched = progress(users, "deciding", total=users.total)
-    settings = {"now": bench.now(), "who": options["who"]}
+    settings = {"now": bench.now(), "who": options["who"], "processes": os.cpu_count() or 1}
     if options["who_file"] is None:
         return with_population(made, before, after, watched, **settings)
     temporary = Path(f"{options['who_file']}.part")

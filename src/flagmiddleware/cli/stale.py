@@ -46,7 +46,9 @@ def _patch(bench: Bench, chosen: list[StaleFlag], *, apply: bool) -> None:
     if bench.path is None:
         raise click.UsageError("only flags in files are removed by a patch")
     root = _root(bench.path)
-    patch: Patch = make_patch(read_documents(bench.path, dialect=bench.dialect), bench.ruleset, chosen, root)
+    patch: Patch = make_patch(
+        read_documents(bench.path, dialect=bench.dialect), bench.ruleset, chosen, root, now=bench.now()
+    )
     for file, line, key in patch.left:
         shout(f"{file}:{line}: {key} is used in a way that needs a person; its definition stays")
     if not apply:
@@ -64,11 +66,17 @@ def _root(path: Path) -> Path:
         return Path.cwd()
 
 
+def _settled(flag: StaleFlag) -> str:
+    if flag.variant is None or isinstance(flag.value, bool):
+        return _SETTLED[flag.settled]
+    return f"everybody gets {flag.variant}"
+
+
 def _print(chosen: list[StaleFlag]) -> None:
     if not chosen:
         echo("No flag is stale.", "green")
     for flag in chosen:
         echo(flag.key, "bold")
-        echo(f"  {'; '.join(flag.reasons)}; {_SETTLED[flag.settled]}")
+        echo(f"  {'; '.join(flag.reasons)}; {_settled(flag)}")
         for mention in flag.mentions:
             echo(f"    {mention.file}:{mention.line}", "dim")

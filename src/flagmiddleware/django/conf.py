@@ -21,7 +21,7 @@ _DOTTED: Final = ("FLAGS", "CONTEXT", "VISITOR_COOKIE", "DEBUG_HEADER")
 
 _SHORTEST_KEY: Final = 16
 
-_MIGRATION: Final = ("SHADOW", "SHADOW_NAMES", "WAFFLE_COOKIES_UNTIL")
+_MIGRATION: Final = ("SHADOW", "SHADOW_NAMES", "SHADOW_CACHE", "WAFFLE_COOKIES_UNTIL")
 """Settings that ``shadow.py`` reads for itself."""
 
 

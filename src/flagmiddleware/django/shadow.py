@@ -5,6 +5,7 @@ middleware stays) and in ``FLAGMIDDLEWARE``:
 
 * ``"SHADOW": "waffle"`` or ``"django-flags"``: ask it, too, and serve its answer where it knows the flag;
 * ``"SHADOW_NAMES": {"new-checkout": "NewCheckout"}``: what a flag is called there, where it is not the same name;
+* ``"SHADOW_CACHE": "default"``: count in that cache, too, for ``manage.py flags_shadow``;
 * ``"WAFFLE_COOKIES_UNTIL": "2027-03-31"``: who has a waffle cookie stays on that side of a rollout until that day.
 
 It works through the layer of overrides, so nothing of it is left in a decision once the middleware is gone.
@@ -12,11 +13,9 @@ It works through the layer of overrides, so nothing of it is left in a decision 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, timezone
 from logging import getLogger
-from threading import Lock
 from typing import Any, Final
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -29,6 +28,7 @@ from ..model import Evaluation, Reason
 from ..overrides import Override, current, layered
 from .installed import app, installation
 from .pagecache import forbid_storing
+from .shadowcounts import Counts
 from .shadowed import OLD_SYSTEMS, OldSystem, waffle_cookie
 
 __all__ = ["Counts", "ShadowMiddleware", "counts"]
@@ -38,34 +38,12 @@ _LOGGED_EACH: Final = 10
 _SEEN: Final = "session.flagmiddleware_shadow"  # its presence makes an answer private, as one that reads a cookie is
 
 
-class Counts:
-    """How often the two agreed, by flag and in this process; ``missing``: only one of them knows the flag."""
-
-    def __init__(self) -> None:
-        self.agreed: Counter[str] = Counter()
-        self.disagreed: Counter[str] = Counter()
-        self.missing: Counter[str] = Counter()
-        self._lock = Lock()
-
-    def add(self, counter: Counter[str], key: str) -> int:
-        """Count one more, and tell how many there are."""
-        with self._lock:
-            counter[key] += 1
-            return counter[key]
-
-    def as_dict(self) -> dict[str, dict[str, int]]:
-        """The counts as plain data."""
-        with self._lock:
-            named = (("agreed", self.agreed), ("disagreed", self.disagreed), ("missing", self.missing))
-            return {name: dict(counter) for name, counter in named}
-
-
 def counts() -> Counts:
     """The counts of this process, since it started."""
     config: Any = app()
     found = config.__dict__.get("shadow_counts")
     if found is None:
-        found = config.shadow_counts = Counts()
+        found = config.shadow_counts = Counts(getattr(settings, "FLAGMIDDLEWARE", {}).get("SHADOW_CACHE"))
     return found  # type: ignore[no-any-return]
 
 

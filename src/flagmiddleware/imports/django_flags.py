@@ -95,7 +95,7 @@ def _flag(flag: FlagDraft, conditions: list[_Condition]) -> None:
     elif optional:
         for one in optional:
             _optional(flag, one, required, dict(schedule))
-    elif conditions:
+    elif conditions and not _is_empty(schedule):
         flag.rule(every(required), **timed, serve=True)
     if not any(note.flag == flag.key and note.kept == "lost" for note in flag.notes):
         flag.exact("every condition came over")
@@ -123,6 +123,12 @@ def _narrow(schedule: dict[str, str], more: Mapping[str, str]) -> None:
         schedule[edge] = pick((schedule.get(edge, text), text), key=lambda each: instant(each) or 0.0)
 
 
+def _is_empty(schedule: Mapping[str, str]) -> bool:
+    """Whether it ends before it starts, which was allowed there and means never."""
+    edges = [instant(schedule[edge]) or 0.0 for edge in ("from", "until") if edge in schedule]
+    return len(edges) == 2 and edges[0] >= edges[1]
+
+
 def _optional(flag: FlagDraft, one: _Condition, required: list[Any], schedule: dict[str, str]) -> None:
     said = _say(flag, one)
     if said is None:
@@ -133,6 +139,8 @@ def _optional(flag: FlagDraft, one: _Condition, required: list[Any], schedule: d
             _narrow(schedule, said["schedule"])
         else:
             parts.append(said)
+    if _is_empty(schedule):
+        return
     flag.rule(every(parts), name=one.kind.replace(" ", "-"), **({"schedule": schedule} if schedule else {}), serve=True)
 
 

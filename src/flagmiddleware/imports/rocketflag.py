@@ -1,16 +1,18 @@
 """RocketFlag's management payload; ``audiences=FILE`` beside it, as for the dialect.
 
-Facts: see ``formats/rocketflag.py``. Its hash ties different flags' subjects together, ours does not.
+Facts: see ``formats/rocketflag.py``. Its hash ties different flags' subjects together, ours does not. A partial rollout
+would put subjects on another side, so it is only moved where ``move`` names the flag (its id, name or new key) or says
+"all"; the others stay behind, and their note says how to go on serving them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from .documents import load
-from .draft import Draft, FlagDraft, ImportProblem, kebab, moved_by_rollout, percent
+from .draft import Draft, FlagDraft, ImportProblem, Kept, Note, kebab, moved_by_rollout, percent
 
 __all__ = ["convert"]
 
@@ -25,7 +27,13 @@ def convert(data: bytes, name: str, options: Mapping[str, Any]) -> Draft:
     draft = Draft()
     for key, audience in audiences.items():
         draft.segments[kebab(key) or key] = {"any": [_rule(rule) for rule in audience["rules"]]}
+    move, known = frozenset(options.get("move") or ()), {"all"}
     for item in items:
+        spellings = {str(item.get("id")), str(item.get("name")), kebab(str(item.get("name")))}
+        known |= spellings
+        if _is_partial(item) and move.isdisjoint({"all", *spellings}):
+            _stay(draft, item, name)
+            continue
         flag = draft.flag(item.get("name"), item.get("id"))
         flag.exact(f"had the id {item.get('id')!r}: change it where your code names it")
         if item.get("kind") == "groupflag":
@@ -34,7 +42,33 @@ def convert(data: bytes, name: str, options: Mapping[str, Any]) -> Draft:
             flag.rules += _rules(flag, item, audiences)
             if not item.get("enabled"):
                 flag.body["enabled"] = False
+    if unknown := sorted(move - known):
+        raise ImportProblem(f"there is no flag {unknown[0]!r} to move; say its id, its name, or all")
     return draft
+
+
+def _states(item: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+    return (item.get("environments") or {}).values() if item.get("kind") == "groupflag" else (item,)
+
+
+def _is_partial(item: Mapping[str, Any]) -> bool:
+    """Whether the hash decides for anybody: a percentage that is neither all nor nothing, and is reached."""
+    return any(
+        0 < float(state.get("trafficPercentage") or 0) < 100
+        and (state.get("audienceId") is not None or not state.get("cohorts"))
+        for state in _states(item)
+    )
+
+
+def _stay(draft: Draft, item: Mapping[str, Any], name: str) -> None:
+    partial = [float(state.get("trafficPercentage") or 0) for state in _states(item)]
+    share = max(moved_by_rollout(each) for each in partial)
+    key = str(item.get("name") or item.get("id"))
+    text = (
+        f"not moved: our hash would put {100 * share:.3g} % of the subjects on another side. Move it with "
+        f"--move {item.get('id')}, or go on serving it from {name or 'this file'} with format=rocketflag"
+    )
+    draft.notes.append(Note(kebab(key) or key, Kept.LOST, text))
 
 
 def _audiences(given: Any) -> Mapping[str, Any]:
@@ -75,6 +109,6 @@ def _rules(flag: FlagDraft, state: Mapping[str, Any], audiences: Mapping[str, An
         flag.reshuffles(
             moved_by_rollout(percentage),
             f"{percent(percentage)}: moved from RocketFlag's FNV-1a hash, which ties flags together, to ours. "
-            "To move nobody, keep the file in RocketFlag's own format (format: rocketflag)",
+            "To move nobody, leave --move out and keep serving it with format=rocketflag",
         )
     return rules

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from ..answers import rule_name
 from ..context import Context
@@ -14,14 +14,19 @@ __all__ = ["run_examples"]
 
 
 def run_examples(
-    ruleset: Ruleset, parse: Callable[[str | None], Ruleset], *, now: float
+    ruleset: Ruleset,
+    parse: Callable[[str | None], Ruleset],
+    *,
+    now: float,
+    watch: Callable[[Iterable[str], str], Iterable[str]] = lambda keys, _: keys,
 ) -> Iterator[tuple[Problem, int] | None]:
     """For each example None where it holds, else what is wrong and its place in the flag's ``tests``.
 
-    ``parse`` gives the definitions as in another environment.
+    ``parse`` gives the definitions as in another environment; ``watch`` goes through the keys and may show how far.
     """
     rulesets: dict[str | None, Ruleset | FlagMiddlewareError] = {ruleset.environment: ruleset, None: ruleset}
-    for flag in ruleset.flags.values():
+    for key in watch(list(ruleset.flags), "running the examples"):
+        flag = ruleset.flags[key]
         for number, example in enumerate(flag.tests):
             where = f"flags.{flag.key}.tests[{number}]"
             if example.environment not in rulesets:

@@ -15,6 +15,7 @@ import msgspec
 from ..context import Context
 from ..model import Flag, InSegment, Rule, Ruleset, Serve
 from ..plan import Plan
+from .parcel import pack, unpack
 
 __all__ = ["FlagImpact", "SegmentImpact", "measure", "reads"]
 
@@ -68,7 +69,7 @@ class _Work:
         found = _Found(dict(tally), [])
         if who != 0 and any(self.kind(old, new) for _, old, new in tally):
             hits = (hit for hit in zip(users, was, will, strict=True) if hit[1] != hit[2] and self.kind(*hit[1:]))
-            found.who = [(str(user.targeting_key), self.kind(*pair), *pair) for user, *pair in islice(hits, who)]
+            found.who = [(str(user.targeting_key), self.kind(a, b), a, b) for user, a, b in islice(hits, who)]
         return found
 
     def impact(self, seen: _Found, segments: Sequence[str]) -> FlagImpact:
@@ -134,12 +135,13 @@ def _decided(job: _Job, users: Iterable[Context], processes: int) -> Iterator[li
     chunks = _chunks(users)
     first = list(islice(chunks, 2))
     worth = processes > 1 and len(first) > 1 and len(job.keys) >= _FLAGS_WORTH_A_PROCESS
-    if not worth:
+    packed = pack(job) if worth else None
+    if packed is None:
         decide = job.decider()
         yield from map(decide, first)
         yield from map(decide, chunks)
         return
-    with ProcessPoolExecutor(processes, get_context("spawn"), _start, (job,)) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), _start, (packed,)) as pool:
         # A few chunks ahead, and no more: a population may be larger than the memory.
         waiting: deque[Future[list[_Found]]] = deque()
         for chunk in chain(first, chunks):
@@ -210,7 +212,8 @@ def _inside(users: list[Context], members: list[tuple[str, Variants]]) -> list[t
 _worker: list[Callable[[list[Context]], list[_Found]]] = []
 
 
-def _start(job: _Job) -> None:
+def _start(packed: bytes) -> None:
+    job: _Job = unpack(packed)
     _worker[:] = [job.decider()]
 
 

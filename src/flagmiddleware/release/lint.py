@@ -64,7 +64,7 @@ def lint(
     if ruleset is None or problems:
         return LintReport(tuple(problems), ruleset=ruleset)
     lines = documents.lines()
-    outcomes = list(run_examples(ruleset, documents.parse, now=now))
+    outcomes = list(run_examples(ruleset, documents.parse, now=now, watch=watch))
     found = [_located(*outcome, lines) for outcome in outcomes if outcome is not None]
     warnings = [*_collisions(ruleset, lines), *_undeclared(ruleset, lines)]
     return LintReport((*found, *warnings), len(ruleset.flags), len(outcomes), ruleset)

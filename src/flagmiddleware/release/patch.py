@@ -12,7 +12,7 @@ from ..errors import ConfigurationError
 from ..model import Ruleset
 from .documents import Documents
 from .splice import EditError, Splicer
-from .stale import StaleFlag
+from .stale import StaleFlag, settled_variant
 from .template_removal import remove_from_template
 
 __all__ = ["Patch", "make_patch"]
@@ -34,25 +34,34 @@ class Patch(msgspec.Struct, frozen=True):
         return "".join(out)
 
 
-def make_patch(documents: Documents, ruleset: Ruleset, stale: Iterable[StaleFlag], root: Path) -> Patch:
-    """Take each stale flag that is settled out of the definitions and the code; ``root`` is what paths start from."""
+def make_patch(documents: Documents, ruleset: Ruleset, stale: Iterable[StaleFlag], root: Path, *, now: float) -> Patch:
+    """Take each stale flag that is settled out of the definitions and the code; ``root`` is what paths start from.
+
+    The code runs in every environment, so a flag that is not settled alike in all of them stays.
+    """
+    elsewhere = [documents.parse(name) for name in documents.environments()]
     texts = _Texts()
     left: list[tuple[str, int, str]] = []
     for flag in stale:
-        value = flag.settled if flag.settled is not None or flag.mentions else False
-        if value is None:
+        if (flag.settled is None and flag.mentions) or not _is_agreed(flag, elsewhere, now):
             left += [(one.file, one.line, flag.key) for one in flag.mentions]
             continue
         remaining = []
         for file in sorted({one.file for one in flag.mentions}):
-            after, lines = _removed(file, texts.now(file), flag.key, value)
+            after, lines = _removed(file, texts.now(file), flag)
             remaining += [(file, line, flag.key) for line in lines]
             texts.put(file, after)
         left += remaining
         if not remaining:  # the definition stays as long as some code asks for it
-            _undeclare(documents, ruleset, flag.key, value, texts)
+            _undeclare(documents, ruleset, flag, texts)
     changed = {_relative(file, root): pair for file, pair in texts.pairs.items() if pair[0] != pair[1]}
     return Patch(changed, tuple((_relative(file, root), line, key) for file, line, key in left))
+
+
+def _is_agreed(flag: StaleFlag, elsewhere: Iterable[Ruleset], now: float) -> bool:
+    if not flag.mentions:
+        return True
+    return all(settled_variant(one.flags[flag.key], one, now) == flag.variant for one in elsewhere)
 
 
 class _Texts:
@@ -71,21 +80,26 @@ class _Texts:
         self.pairs[file] = (self.pairs[file][0], after)
 
 
-def _removed(file: str, text: str, key: str, value: bool) -> tuple[str, list[int]]:
+def _removed(file: str, text: str, flag: StaleFlag) -> tuple[str, list[int]]:
+    is_on = bool(flag.settled)
     if not file.endswith(".py"):
-        return remove_from_template(text, key, value)
+        return remove_from_template(text, flag.key, is_on)
     try:
         from .removal import remove_from_python
     except ImportError as error:
         raise ConfigurationError("patching Python code needs LibCST: pip install 'flagmiddleware[release]'") from error
-    return remove_from_python(text, key, value)
+    what = {"variant": flag.variant or "", "value": flag.value}
+    return remove_from_python(text, flag.key, is_on, names=flag.constants, **what)
 
 
-def _undeclare(documents: Documents, ruleset: Ruleset, key: str, value: bool, texts: _Texts) -> None:
+def _undeclare(documents: Documents, ruleset: Ruleset, stale: StaleFlag, texts: _Texts) -> None:
     """Take the flag, and requirements that it meets, out of the definitions."""
+    key = stale.key
     needing = [flag for flag in ruleset.flags.values() if any(one.key == key for one in flag.requires)]
-    if needing and not value:
-        raise EditError(f"{key!r} is off, and {needing[0].key!r} requires it: remove that one first")
+    met = [any(one.key == key and stale.variant in one.variants for one in flag.requires) for flag in needing]
+    if not all(met):
+        flag = needing[met.index(False)]
+        raise EditError(f"{flag.key!r} requires another variant of {key!r} than everybody gets: remove that one first")
     for name in documents.files:
         splicer = Splicer(texts.now(name).encode("utf-8", "surrogateescape"), name)
         for flag in needing:

@@ -55,11 +55,15 @@ class Population:
         self.name = name
         self.columns = columns
         self.key = key
-        self.wanted = columns
+        self._wanted: frozenset[str] | None = None
 
     def narrow(self, attributes: Collection[str]) -> None:
-        """Read only the columns that are among ``attributes``, and the key: the others decide nothing."""
-        self.wanted = tuple(column for column in self.columns if column == self.key or column in attributes)
+        """Keep only ``attributes`` of each row, and the key: the others decide nothing."""
+        self._wanted = frozenset(attributes)
+
+    def wants(self, column: str) -> bool:
+        """Whether an attribute is to be read from a column."""
+        return column != self.key and (self._wanted is None or column in self._wanted)
 
     @property
     def total(self) -> int | None:
@@ -71,11 +75,10 @@ class Population:
         raise NotImplementedError
 
     def __iter__(self) -> Iterator[Context]:
-        key, wanted = self.key, frozenset(self.wanted) - {self.key}
-        is_narrow = len(self.wanted) < len(self.columns)
+        key, wanted = self.key, self._wanted
         for _, row in self.rows():
-            names = wanted & row.keys() if is_narrow else row.keys() - {key}
-            yield Context(row.get(key), {name: row[name] for name in names if row[name] is not None})
+            names = row.keys() if wanted is None else row.keys() & wanted
+            yield Context(row.get(key), {name: row[name] for name in names if name != key and row[name] is not None})
 
 
 def read_population(location: str, *, key: str | None = None) -> Population:
@@ -141,7 +144,7 @@ class _Csv(Population):
         broken = _Broken(self.name)
         known: dict[str, Any] = {}
         width, key, known[""] = len(self.columns), self.columns.index(self.key), None
-        places = [(self.columns.index(column), column) for column in self.wanted if column != self.key]
+        places = [(self.columns.index(column), column) for column in self.columns if self.wants(column)]
         with self.path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
             reader = csv.reader(file)
             next(reader, None)

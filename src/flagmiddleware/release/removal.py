@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -10,24 +11,25 @@ from libcst.metadata import MetadataWrapper, PositionProvider
 
 __all__ = ["remove_from_python"]
 
-_READS: Final = frozenset({"is_enabled", "ais_enabled", "value", "avalue"})
+_READS: Final = frozenset({"value", "avalue", "variant"})
 _SURE: Final = frozenset({"is_enabled", "ais_enabled"})
 # Told apart from a True that the author wrote by being these very nodes: only what hangs on the flag is simplified.
 _TRUE, _FALSE = cst.Name("True"), cst.Name("False")
 
 
 def remove_from_python(
-    source: str, key: str, value: bool, *, names: frozenset[str] = frozenset()
+    source: str, key: str, is_on: bool, *, names: frozenset[str] = frozenset(), variant: str = "", value: Any = None
 ) -> tuple[str, list[int]]:
-    """The source with every decision on ``key`` settled to ``value``, and the lines that a person must look at.
+    """The source with every decision on ``key`` settled, and the lines that a person must look at.
 
-    ``names`` are constants that hold the key.
+    ``names`` are constants that hold the key, ``variant`` is what everybody gets (``on`` or ``off`` where it is not
+    given) and ``value`` what that holds (where it is not given, whether the flag is on).
 
     >>> remove_from_python("if flags.is_enabled('beta'):\\n    new()\\nelse:\\n    old()\\n", "beta", True)
     ('new()\\n', [])
     """
     module = MetadataWrapper(cst.parse_module(source))
-    remover = _Remover(key, value, names)
+    remover = _Remover(key, is_on, names, variant or ("on" if is_on else "off"), is_on if value is None else value)
     changed = module.visit(remover)
     if remover.imports:
         changed = changed.visit(_Unimport(remover.imports, changed))
@@ -69,11 +71,14 @@ class _Keyed:
 
 
 class _Remover(_Keyed, cst.CSTTransformer):
-    def __init__(self, key: str, value: bool, names: frozenset[str]) -> None:
+    def __init__(self, key: str, is_on: bool, names: frozenset[str], variant: str, value: Any) -> None:
         cst.CSTTransformer.__init__(self)
         _Keyed.__init__(self, key, names)
-        self.value = value
-        self.settled = _TRUE if value else _FALSE
+        self.is_on = is_on
+        self.settled = _TRUE if is_on else _FALSE
+        self.value = _literal(value)
+        self.variant = _literal(variant)
+        self.literals = {id(self.value): value, id(self.variant): variant}
         self.imports: set[str] = set()
         self.elifs: set[cst.If] = set()
 
@@ -83,33 +88,65 @@ class _Remover(_Keyed, cst.CSTTransformer):
         name = _name(updated_node.func)
         method = name.rsplit(".", 1)[-1]
         ours = method in _SURE or (method in _READS and "flags" in name)
-        if ours and updated_node.args and self.is_key(updated_node.args[0].value):
+        if not (ours and updated_node.args and self.is_key(updated_node.args[0].value)):
+            return updated_node
+        if method in _SURE:
             return self.settled
-        return updated_node
+        return (self.variant if method == "variant" else self.value) or updated_node
 
     def leave_Await(self, original_node: cst.Await, updated_node: cst.Await) -> cst.BaseExpression:  # noqa: N802
-        return updated_node.expression if updated_node.expression is self.settled else updated_node
+        settled = (self.settled, self.value, self.variant)
+        return updated_node.expression if any(updated_node.expression is one for one in settled) else updated_node
 
     def leave_Subscript(  # noqa: N802
         self, original_node: cst.Subscript, updated_node: cst.Subscript
     ) -> cst.BaseExpression:
         index = updated_node.slice[0].slice if len(updated_node.slice) == 1 else None
         if isinstance(index, cst.Index) and _name(updated_node.value).endswith("flags") and self.is_key(index.value):
-            return self.settled
+            return self.value or updated_node
         return updated_node
+
+    def leave_Comparison(  # noqa: N802
+        self, original_node: cst.Comparison, updated_node: cst.Comparison
+    ) -> cst.BaseExpression:
+        """What everybody gets, held against a literal, is decided; a comparison with anything else stays."""
+        target = updated_node.comparisons[0]
+        if id(updated_node.left) not in self.literals or len(updated_node.comparisons) > 1:
+            return updated_node
+        if not isinstance(target.operator, cst.Equal | cst.NotEqual):
+            return updated_node
+        if not isinstance(target.comparator, cst.SimpleString | cst.Integer | cst.Float):
+            return updated_node
+        same = self.literals[id(updated_node.left)] == target.comparator.evaluated_value
+        return _TRUE if same is isinstance(target.operator, cst.Equal) else _FALSE
 
     def leave_Decorator(  # noqa: N802
         self, original_node: cst.Decorator, updated_node: cst.Decorator
     ) -> cst.Decorator | cst.RemovalSentinel:
         call = updated_node.decorator
-        if not (self.value and isinstance(call, cst.Call) and _name(call.func).rsplit(".", 1)[-1] == "flag_required"):
+        if not (self.is_on and isinstance(call, cst.Call) and _name(call.func).rsplit(".", 1)[-1] == "flag_required"):
             return updated_node
-        positional = [argument for argument in call.args if argument.keyword is None]
-        gates = {argument.keyword.value for argument in call.args if argument.keyword is not None}
-        if len(positional) == 1 and self.is_key(positional[0].value) and not gates & {"any", "all", "variant"}:
+        gates = {argument.keyword.value: argument.value for argument in call.args if argument.keyword is not None}
+        positional = [argument.value for argument in call.args if argument.keyword is None]
+        if "variant" in gates or len(positional) + len(gates.keys() & {"any", "all"}) != 1:
+            return updated_node
+        keys = positional or _items(gates.get("any") or gates.get("all"))
+        is_open = any(map(self.is_key, keys)) if "any" in gates else keys and all(map(self.is_key, keys))
+        if is_open:
             self.imports.update(_names_in(call))
             return cst.RemoveFromParent()
-        return updated_node
+        if "all" not in gates or not any(map(self.is_key, keys)):
+            return updated_node
+        return updated_node.with_changes(decorator=call.with_changes(args=[*map(self._without, call.args)]))
+
+    def _without(self, argument: cst.Arg) -> cst.Arg:
+        """A gate that wants all of some flags, without the one that is on."""
+        if argument.keyword is None or argument.keyword.value != "all":
+            return argument
+        listed: Any = argument.value
+        kept = [element for element in listed.elements if not self.is_key(element.value)]
+        kept[-1] = kept[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
+        return argument.with_changes(value=listed.with_changes(elements=kept))
 
     # -- and what hangs on a constant is decided ------------------------------------------------------------------
 
@@ -176,6 +213,19 @@ class _Remover(_Keyed, cst.CSTTransformer):
         return updated_node.with_changes(body=[cst.SimpleStatementLine([cst.Pass()])])
 
 
+def _items(listed: cst.BaseExpression | None) -> list[cst.BaseExpression]:
+    return [element.value for element in listed.elements] if isinstance(listed, cst.List) else []
+
+
+def _literal(value: Any) -> cst.BaseExpression | None:
+    """The value as a literal; None where it has none that is short enough to stand in code."""
+    if isinstance(value, bool):
+        return _TRUE if value else _FALSE
+    if isinstance(value, str):
+        return cst.parse_expression(json.dumps(value, ensure_ascii=False)) if value.isprintable() else None
+    return cst.parse_expression(repr(value)) if isinstance(value, int | float) else None
+
+
 def _settled_elif(node: cst.If) -> cst.If | cst.Else | None:
     if _is_true(node.test):
         return cst.Else(node.body, leading_lines=node.leading_lines)
@@ -200,7 +250,7 @@ class _Leftovers(_Keyed, cst.CSTVisitor):
         self.lines: set[int] = set()
 
     def visit_SimpleString(self, node: cst.SimpleString) -> None:  # noqa: N802
-        if self.is_key(node):
+        if self.is_key(node) or node.evaluated_value == f"!{self.key}":
             self.lines.add(self.get_metadata(PositionProvider, node).start.line)
 
 

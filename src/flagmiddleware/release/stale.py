@@ -8,41 +8,65 @@ from typing import Any
 
 import msgspec
 
-from ..model import Flag, Ruleset
+from ..bucketing import BUCKETS
+from ..model import Flag, Ramp, Rule, Ruleset
 from .changes import ChangeRecord
+from .exposure import branches
 from .git import GitError
 from .history import flag_history
 from .matrix import format_age
 from .policy import Policy
-from .stages import StageKind, stage_of
+from .stages import stage_of
 from .strict import expired_on, settled_for
-from .usage import Mention, find_usage
+from .usage import Mention, Usage, find_usage
 
-__all__ = ["StaleFlag", "find_stale", "settled_value"]
+__all__ = ["StaleFlag", "find_stale", "settled_variant"]
 
 Watch = Callable[[Iterable[Any], str], Iterable[Any]]
 
 
 class StaleFlag(msgspec.Struct, frozen=True):
-    """A flag that can be deleted; ``settled`` is what everybody gets, None where the flag still decides something."""
+    """A flag that can be deleted. ``variant`` is what everybody gets, None where the flag still decides something;
+    ``settled`` whether that counts as on, and ``value`` what it holds. ``constants`` are names that hold the key.
+    """
 
     key: str
     reasons: tuple[str, ...]
     settled: bool | None
     mentions: tuple[Mention, ...]
+    variant: str | None = None
+    value: Any = None
+    constants: frozenset[str] = frozenset()
 
     def to_dict(self) -> dict[str, Any]:
         """The flag as plain data."""
         places = [{"file": one.file, "line": one.line, "sure": one.sure} for one in self.mentions]
-        return {"key": self.key, "reasons": list(self.reasons), "settled": self.settled, "mentions": places}
+        settled = {"settled": self.settled, "variant": self.variant}
+        return {"key": self.key, "reasons": list(self.reasons), **settled, "mentions": places}
 
 
-def settled_value(flag: Flag, now: float) -> bool | None:
-    """What a boolean flag gives everybody: true, false, or None where it tells people apart."""
-    kind = stage_of(flag, now).kind
-    if not flag.is_boolean or kind in (StageKind.PARTIAL, StageKind.INTERNAL):
+def settled_variant(flag: Flag, ruleset: Ruleset, now: float) -> str | None:
+    """The variant that everybody gets, by whatever way; None where the flag tells people, or times, apart."""
+    if flag.error is not None or (flag.enabled and any(_is_to_come(rule, now) for rule in flag.rules)):
         return None
-    return kind is StageKind.RELEASED
+    served: set[str | None] = set()
+    for branch in branches(flag, ruleset, now):
+        if branch.threshold:
+            starts = [0, *(cut for _, cut in branch.ranges)]
+            served.update(variant for start, (variant, cut) in zip(starts, branch.ranges, strict=False) if start < cut)
+        if branch.threshold < BUCKETS:
+            served.add(branch.outside)
+    served = {flag.off if variant is None else variant for variant in served}
+    only = served.pop() if len(served) == 1 else None
+    return only if only in flag.variants else None
+
+
+def _is_to_come(rule: Rule, now: float) -> bool:
+    """Whether time alone will change what the rule serves."""
+    dates = [] if rule.schedule is None else [rule.schedule.start, rule.schedule.until]
+    if isinstance(rule.gate, Ramp):
+        dates += [step.at for step in rule.gate.steps]
+    return any(date is not None and date > now for date in dates)
 
 
 def find_stale(
@@ -60,11 +84,19 @@ def find_stale(
     found = []
     for key in sorted(ruleset.flags):
         flag = ruleset.flags[key]
-        mentions = tuple(sorted({(one.file, one.line): one for one in usage.of(key)}.values()))
-        reasons = tuple(_reasons(flag, policy, history, mentions, now))
+        reasons = tuple(_reasons(flag, policy, history, usage.of(key), now))
         if reasons:
-            found.append(StaleFlag(key, reasons, settled_value(flag, now), mentions))
+            found.append(_stale(flag, settled_variant(flag, ruleset, now), reasons, usage))
     return found
+
+
+def _stale(flag: Flag, variant: str | None, reasons: tuple[str, ...], usage: Usage) -> StaleFlag:
+    mentions = tuple(sorted({(one.file, one.line): one for one in usage.of(flag.key)}.values()))
+    if variant is None:
+        return StaleFlag(flag.key, reasons, None, mentions)
+    value = flag.variants[variant]
+    is_on = value is not False and variant != flag.off
+    return StaleFlag(flag.key, reasons, is_on, mentions, variant, value, usage.constants.get(flag.key, frozenset()))
 
 
 def _history(path: Path | None) -> list[ChangeRecord]:

@@ -36,10 +36,11 @@ class Mention(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """All mentions, by key."""
+    """All mentions, by key; ``constants`` are the names that hold a key and nothing else anywhere."""
 
     mentions: Mapping[str, Sequence[Mention]]
     files: int
+    constants: Mapping[str, frozenset[str]] = {}
 
     def of(self, key: str) -> Sequence[Mention]:
         """Where a flag is mentioned; a template's ``new_checkout`` is ``new-checkout``."""
@@ -67,7 +68,7 @@ def find_usage(folders: Iterable[str | Path], keys: Iterable[str], *, watch: Wat
     found: dict[str, list[Mention]] = defaultdict(list)
     for mention in mentions:
         found[mention.key].append(mention)
-    return Usage(found, len(files))
+    return Usage(found, len(files), scanner.names())
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -163,6 +164,14 @@ class _Scanner:
             values = self.constants.get(name, set())
             if len(values) == 1:
                 yield Mention(next(iter(values)), file, line, True)
+
+    def names(self) -> dict[str, frozenset[str]]:
+        """The constants that hold each key, where the name holds nothing else in another file."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for name, values in self.constants.items():
+            if len(values) == 1 and values <= self.known:
+                found[next(iter(values))].add(name)
+        return {key: frozenset(names) for key, names in found.items()}
 
 
 def _dotted(node: ast.expr) -> str:

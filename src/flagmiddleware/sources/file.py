@@ -94,6 +94,8 @@ class FileSource:
 
     def _folder(self) -> tuple[Mapping[str, bytes], Signature]:
         read = {file.name: _read(file) for file in self._files()}
+        if not read:  # emptied by accident, or being filled: no reason to take every flag away
+            raise SourceError(f"{self.name} holds no flag file: expected {', '.join(sorted(_SUFFIXES))}")
         data = {name: data for name, (data, _) in read.items()}
         return data, tuple((name, *signature) for name, (_, signature) in read.items())
 

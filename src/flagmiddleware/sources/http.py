@@ -8,7 +8,6 @@ given for and to no other, whatever a redirect says.
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import time
 import weakref
@@ -22,6 +21,7 @@ from urllib3.util.wait import wait_for_read
 
 from ..errors import ConfigurationError, SourceError
 from .base import Snapshot
+from .home import home
 
 __all__ = ["HttpSource"]
 
@@ -68,14 +68,14 @@ class HttpSource:
         self.start_timeout = start_timeout
         self._timeout = timeout
         self._format = format
-        self._pid = 0
+        self._home: object = None
         self._pool: Any = None
         self._stream: Any = None
         self._open_connections: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def _http(self) -> urllib3.PoolManager:
-        if self._pid != os.getpid():  # sockets that a fork inherited belong to the parent
-            self._pid, self._stream = os.getpid(), None
+        if self._home != home():  # sockets that a fork inherited belong to the parent
+            self._home, self._stream = home(), None
             self._open_connections = weakref.WeakSet()
             self._pool = _pool_manager(self._open_connections)
         return self._pool  # type: ignore[no-any-return]
@@ -192,13 +192,13 @@ class HttpSource:
 
     def abort(self) -> None:
         """End what this process is waiting for, whatever phase it is in: for whoever finds that it takes too long."""
-        if self._pid == os.getpid():
+        if self._home == home():
             for connection in list(self._open_connections):
                 _shut(connection)
 
     def close(self) -> None:
         """Close the sockets of this process."""
-        if self._pid == os.getpid() and self._pool is not None:
+        if self._home == home() and self._pool is not None:
             self._drop_stream()
             self._pool.clear()
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -28,6 +27,7 @@ from redis.sentinel import Sentinel
 from ..errors import ConfigurationError, ConflictError, SourceError
 from .base import Change, Snapshot
 from .chain import FIRST, link
+from .home import home
 from .signed import sign
 
 __all__ = ["RedisSource"]
@@ -42,17 +42,23 @@ _REFUSALS: Final = (
 _LIMIT: Final = 64 * 2**20
 _KEPT: Final = 10_000  # changes in the history, about
 
-# KEYS: hash, stream. ARGV: expected revision or "", new epoch, channel, kept, how many of the rest are pairs of the
-# hash; then these, then the pairs of the stream.
+_DOCUMENTS_KEPT: Final = 50  # whole documents, for taking a change back
+
+# KEYS: hash, stream, documents by revision. ARGV: expected revision or "", new epoch, channel, kept, how many of the
+# rest belong to the hash, how many documents to keep; then the pairs of the hash, then the pairs of the stream.
 # Everything that is written once is written together: a reader finds the old snapshot or the new one.
 _WRITE: Final = """
 local revision = redis.call('HGET', KEYS[1], 'revision')
 if (revision or '') ~= ARGV[1] then return redis.error_reply('CONFLICT ' .. (revision or '')) end
 local epoch = redis.call('HGET', KEYS[1], 'epoch') or ARGV[2]
 local hash, entry, fields = {}, {}, tonumber(ARGV[5])
-for i = 6, 5 + fields do hash[#hash + 1] = ARGV[i] end
-for i = 6 + fields, #ARGV do entry[#entry + 1] = ARGV[i] end
+for i = 7, 6 + fields do hash[#hash + 1] = ARGV[i] end
+for i = 7 + fields, #ARGV do entry[#entry + 1] = ARGV[i] end
 redis.call('HSET', KEYS[1], 'epoch', epoch, unpack(hash))
+local now = redis.call('HMGET', KEYS[1], 'revision', 'data')
+if not revision then redis.call('DEL', KEYS[3]) end
+redis.call('HSET', KEYS[3], now[1], now[2])
+redis.call('HDEL', KEYS[3], string.format('%d', tonumber(now[1]) - tonumber(ARGV[6])))
 redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], '*', unpack(entry))
 redis.call('PUBLISH', ARGV[3], epoch)
 return epoch
@@ -113,19 +119,20 @@ class RedisSource:
         self.start_timeout = start_timeout
         # In braces, so that a cluster keeps the hash and the stream on one node, which the script needs.
         self.key, self.log, self.channel = f"{{{name}}}:snapshot", f"{{{name}}}:log", f"{{{name}}}:changed"
+        self.past = f"{{{name}}}:past"
         self._url = url
         self._timeout = timeout
         self._snapshot_key = snapshot_key
-        self._pid = 0
+        self._home: object = None
         self._client: Any = None
         self._listener: Any = None
 
     # -- connections ----------------------------------------------------------------------------------------------
 
     def _redis(self) -> Any:
-        if self._pid != os.getpid():  # a socket that a fork inherited belongs to the parent
+        if self._home != home():  # a socket that a fork inherited belongs to the parent
             self._client, self._listener = None, None
-            self._pid = os.getpid()
+            self._home = home()
         if self._client is None:
             self._client = _connect(self._url, self._timeout)
         return self._client
@@ -230,11 +237,12 @@ class RedisSource:
             self.channel,
             _KEPT,
             2 * len(hash_fields),
+            _DOCUMENTS_KEPT,
             *_flat(hash_fields),
             *_flat(entry),
         ]
         try:
-            self._ask(lambda client: client.eval(_WRITE, 2, self.key, self.log, *arguments))
+            self._ask(lambda client: client.eval(_WRITE, 3, self.key, self.log, self.past, *arguments))
         except redis.ResponseError as error:
             raise ConflictError(f"{self.name}: {_conflict(error, expected)}") from error
         except SourceError:
@@ -268,9 +276,14 @@ class RedisSource:
         entries = self._ask(lambda client: client.xrevrange(self.log, count=count))
         return [{_text(name): _text(value) for name, value in fields.items()} for _, fields in entries]
 
+    def document(self, revision: str) -> bytes | None:
+        """The document as it was at one of the newest revisions; None where it is no longer kept."""
+        found: bytes | None = self._ask(lambda client: client.hget(self.past, revision))
+        return found
+
     def close(self) -> None:
         """Close the sockets of this process."""
-        if self._pid == os.getpid() and self._client is not None:
+        if self._home == home() and self._client is not None:
             self._drop_listener()
             self._client.close()
             self._client = None

@@ -4,8 +4,6 @@ A driver builds, in its framework and with the adapter under test, the small sit
 suite then asks that site what any site may expect of flags on the web. A new adapter adds a driver and nothing else.
 """
 
-
-
 from __future__ import annotations
 
 import json

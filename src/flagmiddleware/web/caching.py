@@ -63,7 +63,7 @@ _POLICIES_KEPT: Final = 1000
 class CacheRules:
     """The table of one installation: which attribute has which effect."""
 
-    __slots__ = ("_known", "_private_names", "_site", "_vary")
+    __slots__ = ("_private_names", "_site", "_vary", "known")
 
     def __init__(self, options: WebOptions) -> None:
         shared = {name.lower() for name in options.shared_vary}
@@ -78,11 +78,11 @@ class CacheRules:
                 self._private_names.add(attribute)
         self._site = _site_policy(options)
         # What a page reads is nearly always what another page read.
-        self._known: dict[Any, CachePolicy] = {}
+        self.known: dict[Any, CachePolicy] = {}
 
     def policy(self, context: WebContext) -> CachePolicy:
         """What follows from everything that this context was asked for."""
-        known = self._known
+        known = self.known
         key: Any = tuple(context) if context.is_plain else (*context, context.site is None, context.was_private)
         policy = known.get(key)
         if policy is None:

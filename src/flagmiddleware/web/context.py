@@ -40,7 +40,7 @@ class WebContext(LazyContext):
 
     __slots__ = ("__dict__", "derivation", "request", "sent")
 
-    __init__ = dict.__init__  # type: ignore[assignment]
+    __init__ = dict.__init__
 
     derivation: Derivation
     request: Any

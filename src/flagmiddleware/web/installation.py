@@ -140,9 +140,13 @@ class Installation:
             return PRIVATE if streaming else PUBLIC
         context: Any = here.context
         context.sent = True
-        if streaming or self.debugs or here.plan.next_change is not None or here.qa:
+        if streaming or type(here) is not RequestFlags or here.plan.next_change is not None:
             return None
-        if not context.is_plain and context.minted is not None:
+        if context.is_plain:
+            policy = self._rules.known.get(tuple(context))
+            if policy is not None and not policy.private:
+                return policy
+        elif context.minted is not None:
             return None
         return self._rules.policy(context)
 

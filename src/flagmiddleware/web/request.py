@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..bound import BoundFlags, OverriddenFlags
 from ..model import Evaluation, Ruleset
@@ -29,10 +29,10 @@ class RequestFlags(OverriddenFlags, kw_only=True, eq=False, weakref=True):
     installation: Installation
     request: Any
     started: float | None = None  # when the request began, where an observer wants to know how long it took
-    is_bound: bool = False
-    """Whether anything was read."""
     preloaded: bool = False
     headers_sent: bool = False
+    is_bound: ClassVar[bool] = True
+    """Whether anything was read."""
 
     # What BoundFlags does; OverriddenFlags, whose field `qa` and look-up are wanted too, is for requests that have one.
     is_enabled = BoundFlags.is_enabled
@@ -77,8 +77,8 @@ class RequestFlags(OverriddenFlags, kw_only=True, eq=False, weakref=True):
         """The same subject under the newest plan, with nothing decided yet: for websockets, once per message."""
         context, flags = self.context, self.flags
         if self.qa or ACTIVE:
-            return OverriddenFlags(flags.plan, context, flags, qa=self.qa)
-        return BoundFlags(flags.plan, context, flags)
+            return OverriddenFlags(flags.plan, context, flags, qa=self.qa, draw=self.draw)
+        return BoundFlags(flags.plan, context, flags, draw=self.draw)
 
     def reauthenticate(self) -> None:
         """Somebody authenticated after flags were read (DRF does): what depended on the user is decided again."""
@@ -124,9 +124,11 @@ class Unbound(RequestFlags, kw_only=True, eq=False, weakref=True):
     The methods ask whether it has: ``here.evaluate(pick(here.plan))`` takes the method before ``plan`` binds.
     """
 
+    is_bound = False
+
     # Not `__getattr__`, which would make each other attribute slower too.
-    plan = property(lambda self: self._bound().plan)  # type: ignore[assignment]
-    context = property(lambda self: self._bound().context)  # type: ignore[assignment]
+    plan = property(lambda self: self._bound().plan)
+    context = property(lambda self: self._bound().context)
 
     def _bound(self) -> RequestFlags:
         self._bind()
@@ -142,7 +144,6 @@ class Unbound(RequestFlags, kw_only=True, eq=False, weakref=True):
         # All of it before the class changes: another thread may look.
         _PLAN.__set__(self, plan)
         _CONTEXT.__set__(self, context)
-        self.is_bound = True
         if installation.debugs and installation.is_debugging(self.request):
             self._memo = TracingMemo()
         if installation.signs and installation.overrides.idle is not plan.ruleset:

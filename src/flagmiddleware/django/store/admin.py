@@ -34,6 +34,15 @@ class _FlagList(ChangeList):
             row.ruleset = desk.ruleset
 
 
+def _refusals(desk: Desk, keys: list[str], action: str) -> str:
+    """Why the user may not do this to some of the flags; empty where they may."""
+    asked = (
+        "ramp" if action == "remove" else action
+    )  # removing takes away what a flag serves, as a ramp to nothing would
+    found = ((key, desk.may(asked, desk.ruleset.flags.get(key))) for key in keys)
+    return "; ".join(f"{key}: {permission.why}" for key, permission in found if not permission)
+
+
 @admin.register(StoredFlag)
 class StoredFlagAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
     """One flag a row, told in words."""
@@ -94,12 +103,13 @@ class StoredFlagAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in
 
     def has_kill_permission(self, request: HttpRequest) -> bool:
         """Whoever may kill, or may change anyway."""
-        may_kill: bool = request.user.has_perm("flagmiddleware_store.kill_storedflag")
-        return may_kill or self.has_change_permission(request)
+        user: Any = request.user
+        return bool(user.has_perm("flagmiddleware_store.kill_storedflag")) or self.has_change_permission(request)
 
     def has_remove_permission(self, request: HttpRequest) -> bool:
         """Django's own permission to delete."""
-        return bool(request.user.has_perm("flagmiddleware_store.delete_storedflag"))
+        user: Any = request.user
+        return bool(user.has_perm("flagmiddleware_store.delete_storedflag"))
 
     # -- writing --------------------------------------------------------------------------------------------------
 
@@ -141,22 +151,21 @@ class StoredFlagAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in
     def _several(self, request: HttpRequest, queryset: Any, action: str) -> HttpResponse | None:
         desk = Desk(request.user)
         keys = list(queryset.values_list("key", flat=True))
-        form = ReasonForm(request.POST if "reason" in request.POST else None)
-        # Removing takes away what the flag serves, as a ramp to nothing would.
-        asked = "ramp" if action == "remove" else action
-        refused = [(key, desk.may(asked, desk.ruleset.flags.get(key))) for key in keys]
-        refused = [(key, permission) for key, permission in refused if not permission]
+        refused = _refusals(desk, keys, action)
         if refused:
-            text = "; ".join(f"{key}: {permission.why}" for key, permission in refused)
-            return self.message_user(request, f"Nothing was changed. {text}", messages.ERROR)
+            self.message_user(request, f"Nothing was changed. {refused}", messages.ERROR)
+            return None
+        form = ReasonForm(request.POST if "reason" in request.POST else None)
         if not form.is_valid():
             return self._ask(request, queryset, action, form)
         try:
             data = desk.edited(keys, action)
             desk.write(data, reason=form.cleaned_data["reason"], via=f"admin {action}", keys=keys)
         except FlagMiddlewareError as error:
-            return self.message_user(request, f"Nothing was changed. {error}", messages.ERROR)
-        return self.message_user(request, f"{_DONE[action]}: {', '.join(keys)}", messages.SUCCESS)
+            self.message_user(request, f"Nothing was changed. {error}", messages.ERROR)
+        else:
+            self.message_user(request, f"{_DONE[action]}: {', '.join(keys)}", messages.SUCCESS)
+        return None
 
     def _ask(self, request: HttpRequest, queryset: Any, action: str, form: ReasonForm) -> HttpResponse:
         context = {

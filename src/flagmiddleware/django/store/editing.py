@@ -26,8 +26,8 @@ _NAME = "flags"
 
 def actor_of(user: Any) -> Actor:
     """The user by every name that a policy may know, with the names of the groups as teams."""
-    names = (user.get_full_name() if hasattr(user, "get_full_name") else "", user.get_username())
-    names = (*names, getattr(user, "email", ""))
+    full_name = user.get_full_name() if hasattr(user, "get_full_name") else ""
+    names = (full_name, user.get_username(), getattr(user, "email", ""))
     teams = tuple(user.groups.values_list("name", flat=True)) if hasattr(user, "groups") else ()
     return Actor(tuple(dict.fromkeys(name for name in names if name)), teams)
 

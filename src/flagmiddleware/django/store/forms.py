@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 
@@ -29,9 +29,11 @@ class FlagForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stu
     revision = forms.CharField(required=False, widget=forms.HiddenInput)
 
     class Meta:
+        """The flag's own fields."""
+
         model = StoredFlag
         fields = ("key", "definition")
-        widgets = {"definition": forms.Textarea(attrs={"rows": 24, "cols": 100, "spellcheck": "false"})}
+        widgets: ClassVar = {"definition": forms.Textarea(attrs={"rows": 24, "cols": 100, "spellcheck": "false"})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

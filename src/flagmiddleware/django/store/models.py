@@ -18,11 +18,13 @@ _LONGEST_KEY = 255
 class StoredFlag(models.Model):
     """One flag: its key, and its definition as JSON."""
 
-    key = models.CharField("flag", max_length=_LONGEST_KEY, unique=True)
-    position = models.PositiveIntegerField(editable=False)
-    definition = models.TextField()
+    key: models.CharField[str, str] = models.CharField("flag", max_length=_LONGEST_KEY, unique=True)
+    position: models.PositiveIntegerField[int, int] = models.PositiveIntegerField(editable=False)
+    definition: models.TextField[str, str] = models.TextField()
 
     class Meta:
+        """In the order of the document; killing is a permission of its own."""
+
         ordering = ("position", "key")
         verbose_name = "flag"
         permissions = (("kill_storedflag", "Can kill flags"),)
@@ -36,14 +38,18 @@ class StoreState(models.Model):
 
     THE_ONE = 1
 
-    id = models.PositiveSmallIntegerField(primary_key=True, default=THE_ONE)
-    revision = models.BigIntegerField()
-    epoch = models.CharField(max_length=32)
-    sha256 = models.CharField(max_length=64)
-    top = models.TextField(help_text="The document without its flags, as JSON.")
-    link = models.CharField(max_length=64, help_text="The hash of the newest entry of the history.")
+    id: models.PositiveSmallIntegerField[int, int] = models.PositiveSmallIntegerField(primary_key=True, default=THE_ONE)
+    revision: models.BigIntegerField[int, int] = models.BigIntegerField()
+    epoch: models.CharField[str, str] = models.CharField(max_length=32)
+    sha256: models.CharField[str, str] = models.CharField(max_length=64)
+    top: models.TextField[str, str] = models.TextField(help_text="The document without its flags, as JSON.")
+    link: models.CharField[str, str] = models.CharField(
+        max_length=64, help_text="The hash of the newest entry of the history."
+    )
 
     class Meta:
+        """One row has no plural."""
+
         verbose_name = "state of the store"
         verbose_name_plural = "state of the store"
 
@@ -58,17 +64,19 @@ class HistoryEntry(models.Model):
     to the one before, so that a rewritten history shows.
     """
 
-    revision = models.BigIntegerField(db_index=True)
-    flag = models.CharField(max_length=_LONGEST_KEY, db_index=True, blank=True)
-    old = models.TextField(null=True)
-    new = models.TextField(null=True)
-    actor = models.CharField("who", max_length=320)
-    reason = models.TextField("why")
-    via = models.CharField(max_length=60)
-    at = models.FloatField()
-    link = models.CharField(max_length=64)
+    revision: models.BigIntegerField[int, int] = models.BigIntegerField(db_index=True)
+    flag: models.CharField[str, str] = models.CharField(max_length=_LONGEST_KEY, db_index=True, blank=True)
+    old: models.TextField[str | None, str | None] = models.TextField(null=True)
+    new: models.TextField[str | None, str | None] = models.TextField(null=True)
+    actor: models.CharField[str, str] = models.CharField("who", max_length=320)
+    reason: models.TextField[str, str] = models.TextField("why")
+    via: models.CharField[str, str] = models.CharField(max_length=60)
+    at: models.FloatField[float, float] = models.FloatField()
+    link: models.CharField[str, str] = models.CharField(max_length=64)
 
     class Meta:
+        """The newest first."""
+
         ordering = ("-id",)
         verbose_name = "change"
         verbose_name_plural = "history"

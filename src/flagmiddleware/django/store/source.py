@@ -117,9 +117,7 @@ class OrmSource:
                 return None
             cursor.execute(f"SELECT {quote('key')}, definition FROM {flags} ORDER BY position, {quote('key')}")  # noqa: S608
             data = join(top, cursor.fetchall())
-            found = Snapshot(
-                data=data, name=self.name, format="native", revision=revision, epoch=epoch, sha256=sha256
-            )
+            found = Snapshot(data=data, name=self.name, format="native", revision=revision, epoch=epoch, sha256=sha256)
             if hashlib.sha256(data).hexdigest() == sha256:
                 return found
         return found  # not a write that came between: the hash is wrong, which whoever checks it will say

@@ -9,21 +9,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
 from ...errors import Problem, RulesetError
 from ...model import Flag, Ruleset
-from ..syntax import Document, read
+from ..syntax import read
 from . import paused_collector
 from .ruleset import Builder
+from .scope import Scope
 
 __all__ = ["LineReader", "as_text", "is_lined", "join", "lay_out", "lay_out_files", "parts"]
 
 _MARK: Final = b'"flags":{\n'
 _TAIL: Final = b"\n}}"
 _REQUIRES: Final = b'"requires"'
+_BATCH: Final = 500  # lines that are plain data at one time: the rest of the memory is given back in between
+_NO_ENVIRONMENTS: Final[Mapping[str, Flag]] = MappingProxyType({})
 
 
 def lay_out(top: Mapping[str, Any], flags: Mapping[str, Any]) -> bytes:
@@ -94,8 +98,13 @@ class _Line(NamedTuple):
 
 
 class _Memory(NamedTuple):
+    """The last document: its lines and what became of them, in one order; whether some flag has prerequisites."""
+
     head: bytes
-    lines: Mapping[bytes, _Line]
+    lines: Sequence[bytes]
+    entries: Sequence[_Line]
+    needs: bool
+    ruleset: Ruleset
 
 
 def is_lined(data: bytes) -> bool:
@@ -116,54 +125,87 @@ class LineReader:
 
     def __init__(self, environment: str | None = None) -> None:
         self._environment = environment
-        self._memory = _Memory(b"", {})
+        self._memory = _Memory(b"", (), (), False, Ruleset(flags={}))
 
     def read(self, data: bytes, name: str = "") -> Ruleset | None:
         """The ruleset of the text; None where it has to be read in full: another layout, or some problem."""
         head, mark, body = data.rstrip(b"\n").partition(_MARK)
         if not mark or b"\n" in head or not body.endswith(_TAIL):
             return None
-        lines = body[: -len(_TAIL)].split(b",\n")
-        if len(set(lines)) != len(lines) or any(not line or b"\n" in line or line[-1:] == b"," for line in lines):
+        body = body[: -len(_TAIL)]
+        lines = body.split(b",\n")
+        if body.count(b"\n") != len(lines) - 1 or b",,\n" in body or body[-1:] == b"," or not all(lines):
             return None
         with paused_collector():
-            return self._read(head, lines, name)
-
-    def _read(self, head: bytes, lines: Sequence[bytes], name: str) -> Ruleset | None:
-        known = self._memory.lines if self._memory.head == head else {}
-        # A flag with prerequisites is read again, since its problems depend on other lines.
-        fresh = [line for line in lines if line not in known or _REQUIRES in line]
-        try:
-            document = read(head + _MARK + b",\n".join(fresh) + _TAIL, name=name, syntax="json")
-        except RulesetError:
-            return None
-        flags = document.tree.get("flags")
-        if not isinstance(flags, dict) or len(flags) != len(fresh):
-            return None
-        builder = self._build(document, [known[line] for line in lines if line in known and _REQUIRES not in line])
-        if builder is None:
-            return None
-        read_lines = dict(zip(fresh, flags, strict=True))
-        memory = {line: known.get(line) or _line(read_lines[line], builder) for line in lines}
-        return self._remember(_Memory(head, memory), builder)
-
-    def _build(self, document: Document, kept: Sequence[_Line]) -> Builder | None:
-        builder = Builder([document])
-        for line in kept:
-            builder.keep(line.key, line.flag, line.environments, document)
-        builder.run()
-        return None if builder.problems() else builder
-
-    def _remember(self, memory: _Memory, builder: Builder) -> Ruleset | None:
-        flags = {}
-        for key, flag, environments in memory.lines.values():
-            flags[key] = environments.get(self._environment or "", flag)
-        if len(flags) != len(builder.homes):
+            memory = self._read_few(head, lines, name) or self._read_all(head, lines, name)
+        if memory is None:
             return None
         self._memory = memory
-        return replace(builder.ruleset(self._environment), flags=flags)
+        return memory.ruleset
+
+    def _read_few(self, head: bytes, lines: list[bytes], name: str) -> _Memory | None:
+        """What the usual change takes: the same flags in the same order, a few of them defined otherwise."""
+        last = self._memory
+        if last.head != head or len(last.lines) != len(lines) or last.needs:
+            return None
+        places = [place for place, (old, new) in enumerate(zip(last.lines, lines, strict=True)) if old != new]
+        part = [lines[place] for place in places]
+        if len(part) > _BATCH or any(_REQUIRES in line for line in part):
+            return None
+        found = _build(head, part, name, Scope())
+        if found is None or [line.key for line in found[0]] != [last.entries[place].key for place in places]:
+            return None
+        entries, flags = list(last.entries), dict(last.ruleset.flags)
+        for place, line in zip(places, found[0], strict=True):
+            entries[place] = line
+            flags[line.key] = line.environments.get(self._environment or "", line.flag)
+        return _Memory(head, lines, entries, False, replace(last.ruleset, flags=flags))
+
+    def _read_all(self, head: bytes, lines: list[bytes], name: str) -> _Memory | None:
+        last = self._memory
+        known = dict(zip(last.lines, last.entries, strict=True)) if last.head == head else {}
+        # A flag with prerequisites is read each time, and last, since its problems depend on other lines.
+        needing = [line for line in lines if _REQUIRES in line]
+        fresh = [line for line in lines if line not in known and _REQUIRES not in line]
+        scope = Scope()
+        for start in range(0, len(fresh), _BATCH):
+            part = fresh[start : start + _BATCH]
+            found = _build(head, part, name, scope)
+            if found is None:
+                return None
+            known.update(zip(part, found[0], strict=True))
+        others = [known[line] for line in lines if _REQUIRES not in line] if needing else []
+        found = _build(head, needing, name, scope, others)
+        if found is None:
+            return None
+        for line, entry in zip(needing, found[0], strict=True):
+            known.setdefault(line, entry)
+        entries = [known[line] for line in lines]
+        flags = {entry.key: entry.environments.get(self._environment or "", entry.flag) for entry in entries}
+        if len(flags) != len(lines):
+            return None
+        ruleset = replace(found[1].ruleset(self._environment), flags=flags)
+        return _Memory(head, lines, entries, bool(needing), ruleset)
+
+
+def _build(
+    head: bytes, lines: Sequence[bytes], name: str, scope: Scope, others: Iterable[_Line] = ()
+) -> tuple[list[_Line], Builder] | None:
+    """Read some lines, beside ``others`` that are read already; None where anything is wrong."""
+    try:
+        document = read(head + _MARK + b",\n".join(lines) + _TAIL, name=name, syntax="json")
+    except RulesetError:
+        return None
+    flags = document.tree.get("flags")
+    if not isinstance(flags, dict) or len(flags) != len(lines):
+        return None
+    builder = Builder([document], scope)
+    for line in others:
+        builder.keep(line.key, line.flag, line.environments, document)
+    builder.run()
+    return None if builder.problems() else ([_line(key, builder) for key in flags], builder)
 
 
 def _line(key: str, builder: Builder) -> _Line:
     environments = {name: flags[key] for name, flags in builder.environments.items() if key in flags}
-    return _Line(key, builder.flags[key], environments)
+    return _Line(key, builder.flags[key], environments or _NO_ENVIRONMENTS)

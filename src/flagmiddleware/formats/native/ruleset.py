@@ -25,9 +25,9 @@ TOP_FIELDS: Final = frozenset(("version", "flags", "segments", "attributes", "po
 class Builder:
     """Reads documents into flags and segments, noting every problem."""
 
-    def __init__(self, documents: Sequence[Document]) -> None:
+    def __init__(self, documents: Sequence[Document], scope: Scope | None = None) -> None:
         self.documents = documents
-        self.scope = Scope()
+        self.scope = Scope() if scope is None else scope
         self.flags: dict[str, Flag] = {}
         self.environments: dict[str, dict[str, Flag]] = {}
         self.homes: dict[str, Document] = {}

@@ -4,60 +4,58 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='HistoryEntry',
+            name="HistoryEntry",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('revision', models.BigIntegerField(db_index=True)),
-                ('flag', models.CharField(blank=True, db_index=True, max_length=255)),
-                ('old', models.TextField(null=True)),
-                ('new', models.TextField(null=True)),
-                ('actor', models.CharField(max_length=320, verbose_name='who')),
-                ('reason', models.TextField(verbose_name='why')),
-                ('via', models.CharField(max_length=60)),
-                ('at', models.FloatField()),
-                ('link', models.CharField(max_length=64)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("revision", models.BigIntegerField(db_index=True)),
+                ("flag", models.CharField(blank=True, db_index=True, max_length=255)),
+                ("old", models.TextField(null=True)),
+                ("new", models.TextField(null=True)),
+                ("actor", models.CharField(max_length=320, verbose_name="who")),
+                ("reason", models.TextField(verbose_name="why")),
+                ("via", models.CharField(max_length=60)),
+                ("at", models.FloatField()),
+                ("link", models.CharField(max_length=64)),
             ],
             options={
-                'verbose_name': 'change',
-                'verbose_name_plural': 'history',
-                'ordering': ('-id',),
+                "verbose_name": "change",
+                "verbose_name_plural": "history",
+                "ordering": ("-id",),
             },
         ),
         migrations.CreateModel(
-            name='StoredFlag',
+            name="StoredFlag",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(max_length=255, unique=True, verbose_name='flag')),
-                ('position', models.PositiveIntegerField(editable=False)),
-                ('definition', models.TextField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.CharField(max_length=255, unique=True, verbose_name="flag")),
+                ("position", models.PositiveIntegerField(editable=False)),
+                ("definition", models.TextField()),
             ],
             options={
-                'verbose_name': 'flag',
-                'ordering': ('position', 'key'),
-                'permissions': (('kill_storedflag', 'Can kill flags'),),
+                "verbose_name": "flag",
+                "ordering": ("position", "key"),
+                "permissions": (("kill_storedflag", "Can kill flags"),),
             },
         ),
         migrations.CreateModel(
-            name='StoreState',
+            name="StoreState",
             fields=[
-                ('id', models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
-                ('revision', models.BigIntegerField()),
-                ('epoch', models.CharField(max_length=32)),
-                ('sha256', models.CharField(max_length=64)),
-                ('top', models.TextField(help_text='The document without its flags, as JSON.')),
-                ('link', models.CharField(help_text='The hash of the newest entry of the history.', max_length=64)),
+                ("id", models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
+                ("revision", models.BigIntegerField()),
+                ("epoch", models.CharField(max_length=32)),
+                ("sha256", models.CharField(max_length=64)),
+                ("top", models.TextField(help_text="The document without its flags, as JSON.")),
+                ("link", models.CharField(help_text="The hash of the newest entry of the history.", max_length=64)),
             ],
             options={
-                'verbose_name': 'state of the store',
-                'verbose_name_plural': 'state of the store',
+                "verbose_name": "state of the store",
+                "verbose_name_plural": "state of the store",
             },
         ),
     ]

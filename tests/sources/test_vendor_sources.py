@@ -1,0 +1,153 @@
+"""Unleash, flagd and RocketFlag servers: their endpoints, headers and payloads, replayed by a small server."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from flagmiddleware import Context, Flags
+from flagmiddleware.errors import ConfigurationError
+from flagmiddleware.sources import from_url
+from flagmiddleware.sources.cached import cached
+
+from .stores import Web, web
+
+
+def unleash_payload(enabled: bool) -> bytes:
+    feature = {"name": "new-checkout", "enabled": enabled, "strategies": [{"name": "default", "parameters": {}}]}
+    return json.dumps({"version": 2, "features": [feature], "query": {"environment": "production"}}).encode()
+
+
+def flagd_payload(variant: str) -> bytes:
+    flag = {"state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": variant}
+    return json.dumps({"flags": {"new-checkout": flag}}).encode()
+
+
+def rocketflag_payload(enabled: bool) -> bytes:
+    flag: dict[str, Any] = {"id": "flag_1", "name": "new-checkout", "kind": "flag", "enabled": enabled}
+    return json.dumps({"flags": [{**flag, "trafficPercentage": 100, "cohorts": [], "audienceId": None}]}).encode()
+
+
+@pytest.fixture
+def server() -> Iterator[Web]:
+    with web() as server:
+        yield server
+
+
+def until(ready: Callable[[], Any], what: str) -> None:
+    deadline = time.monotonic() + 10
+    while not ready():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+
+
+CASES = [
+    (
+        "unleash",
+        "/api",
+        "/api/client/features",
+        "default:production.s3cret",
+        unleash_payload(True),
+        unleash_payload(False),
+    ),
+    ("flagd", "/flags.json", "/flags.json", "Bearer s3cret", flagd_payload("on"), flagd_payload("off")),
+    ("rocketflag", "", "/api/v1/flags", "Bearer s3cret", rocketflag_payload(True), rocketflag_payload(False)),
+]
+
+
+@pytest.mark.parametrize(("vendor", "path", "endpoint", "authorization", "on", "off"), CASES, ids=lambda case: case)
+def test_a_url_is_all_that_it_takes(
+    server: Web, vendor: str, path: str, endpoint: str, authorization: str, on: bytes, off: bytes
+) -> None:
+    """The vendor's endpoint is asked with its headers, its dialect is read without being named, a change arrives."""
+    server.data = on
+    token = authorization.removeprefix("Bearer ")
+    where = f"{vendor}+http://{token}@127.0.0.1:{server.server_port}{path}?interval=0.2"
+    flags = Flags(where, refresh=0.05)
+    try:
+        assert flags.is_enabled("new-checkout", Context("user-1"))
+        seen, headers = server.seen[0]
+        assert (seen, headers["authorization"]) == (endpoint, authorization)
+        assert "s3cret" not in flags.status.source
+        server.data = off
+        until(lambda: not flags.is_enabled("new-checkout", Context("user-1")), "the change arrived")
+        assert 304 in server.statuses or len(server.statuses) == 2
+    finally:
+        flags.close()
+
+
+def test_unleash_is_told_who_asks(server: Web) -> None:
+    """The application's name and the client specification go along, and its segments are asked for by that."""
+    server.data = unleash_payload(True)
+    from_url(f"unleash+http://t@127.0.0.1:{server.server_port}/api/?app_name=shop").fetch(None)
+    headers = server.seen[0][1]
+    assert (headers["unleash-appname"], headers["unleash-client-spec"]) == ("shop", "5.2.0")
+
+
+def test_unleash_streams(server: Web) -> None:
+    """With ``stream`` an event brings the change, long before the next poll is due."""
+    server.data = unleash_payload(False)
+    updated = threading.Event()
+
+    def answer(handler: Any) -> None:
+        if handler.path == "/api/client/streaming":
+            handler.send_response(200)
+            handler.send_header("Content-Type", "text/event-stream")
+            handler.end_headers()
+            handler.wfile.write(b"event: unleash-connected\ndata: {}\n\n")
+            updated.wait(10)
+            handler.wfile.write(b"event: unleash-updated\ndata: {}\n\n")
+            time.sleep(1)
+            handler.close_connection = True
+        else:
+            handler.reply(200, server.data)
+
+    server.answer = answer
+    flags = Flags(f"unleash+http://t@127.0.0.1:{server.server_port}/api?stream=true&interval=60", refresh=0.05)
+    try:
+        until(lambda: flags.plan and any(path.endswith("streaming") for path, _ in server.seen), "it listens")
+        server.data = unleash_payload(True)
+        updated.set()
+        until(lambda: flags.is_enabled("new-checkout", Context("user-1")), "the event brought the change")
+    finally:
+        flags.close()
+
+
+def test_the_pace_is_the_vendors(server: Web) -> None:
+    """However short ``refresh`` is, a vendor's server is polled at its own interval, under a cache, too."""
+    server.data = unleash_payload(True)
+    source = from_url(f"unleash+http://t@127.0.0.1:{server.server_port}/api")
+    flags = Flags(source, refresh=0.01)
+    until(lambda: flags.plan and len(server.seen) == 2, "the refresher has begun")
+    for _ in range(20):
+        time.sleep(0.02)
+        assert flags.is_enabled("new-checkout")
+    flags.close()
+    assert len(server.seen) == 2
+
+
+def test_a_cache_keeps_the_pace(tmp_path: Any) -> None:
+    """A wrapper hands the vendor's interval on."""
+    source: Any = cached(from_url("unleash+https://t@unleash.example.com/api"), tmp_path / "cache")
+    assert source.min_interval == 15
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("unleash+https://unleash.example.com/api", "token is missing"),
+        ("rocketflag+https://api.example.com", "token is missing"),
+        ("flagd+https://example.com/flags.json?interval=soon", "number of seconds"),
+        ("flagd+https://example.com/flags.json?interval=0", "number of seconds"),
+        ("unlaesh+https://t@example.com/api", "did you mean unleash"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(url: str, message: str) -> None:
+    """A missing token, a bad interval and a misspelt vendor are told at the start, with the cure."""
+    with pytest.raises(ConfigurationError, match=message):
+        from_url(url)
