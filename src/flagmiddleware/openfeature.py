@@ -222,8 +222,15 @@ class FlagMiddlewareProvider(AbstractProvider):
             and (context is None or _REQUEST not in context.attributes)
         ):
             return constant[1]
-        evaluation = self._evaluate(key, context)
-        details = self._details(evaluation, default, kind, convert)
+        if context is None or _REQUEST in context.attributes:
+            evaluation = self._evaluate(key, context)
+        else:
+            evaluation = self.flags.evaluate(key, _subject(context))  # a call less than by _evaluate
+        found = self._served.get(id(evaluation))
+        if found is not None and found[0] is evaluation and found[1].value.__class__ is kind:
+            details = found[1]
+        else:
+            details = self._details(evaluation, default, kind, convert)
         if evaluation.reason is Reason.STATIC:
             self._keep(key, evaluation, details)
         return details
