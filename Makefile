@@ -25,7 +25,7 @@ help: ## what can be made
 demo: $(VENV)/.demo ## start an example shop: APP=django|flask|starlette PORT=8000
 	@$(BIN)/python -m example_apps.demo $(APP) $(PORT)
 
-test: $(VENV)/.test system-packages ## install what the tests need and run them all: ARGS="tests/core -x"
+test: system-packages $(VENV)/.test ## install what the tests need and run them all: ARGS="tests/core -x"
 	$(BIN)/python -m pytest $(ARGS)
 
 check: lint types layers coverage ## everything else that CI asks for

@@ -320,3 +320,12 @@ def test_asgi_mount_answers_alike() -> None:
     asyncio.run(endpoint.asgi(scope, receive, send))
     assert sent[0]["status"] == 200
     assert json.loads(sent[1]["body"]) == {"name": "Flag flag_123", "enabled": True, "id": "flag_123"}
+
+
+def test_ten_megabytes_load() -> None:
+    """A payload of 10 MB, most of it cohorts, is read like any other, and each flag decides."""
+    cohorts = [f"cohort-{number:012d}" for number in range(1_000)]
+    flags = load(*(flag(f"flag-{number}", cohorts=cohorts) for number in range(450)))
+    assert len(json.dumps([flag("f", cohorts=cohorts)])) * 450 > 10_000_000
+    assert flags.is_enabled("flag-449", Context(cohort="cohort-000000000999"))
+    assert not flags.is_enabled("flag-449", Context(cohort="cohort-x"))

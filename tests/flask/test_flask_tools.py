@@ -30,6 +30,29 @@ def test_the_flags_command_fails_with_its_own_words() -> None:
     assert runner.invoke(args=["flags", "lst"]).exit_code == 2
 
 
+def test_a_link_shows_the_variant_to_whoever_opens_it() -> None:
+    """``flask flags link`` signs with the application's keys; the test client that follows it sees the variant."""
+    app = site()
+    app.add_url_rule("/", "home", lambda: str(current_flags().variant("colour")))
+    made = app.test_cli_runner().invoke(
+        args=["flags", "link", "colour=green", "--url", "http://localhost/", "--ttl", "5m"]
+    )
+    assert made.exit_code == 0, made.output
+    client = app.test_client()
+    assert client.get(made.output.strip(), follow_redirects=True).text == "green"
+    assert app.test_client().get("/").text == "blue"
+
+
+@pytest.mark.parametrize(
+    ("choice", "told"), [("colour", "colour=on"), ("colour=pink", "pink"), ("on-for-all=on", "qa: true")]
+)
+def test_a_link_that_cannot_be_made_says_why(choice: str, told: str) -> None:
+    """No variant, an unknown one, a flag that links may not name: exit code and the reason."""
+    made = site().test_cli_runner().invoke(args=["flags", "link", choice, "--url", "http://localhost/"])
+    assert made.exit_code != 0
+    assert told in f"{made.output}{made.exception}"
+
+
 def test_check_finds_misspelt_keys() -> None:
     """``flask flags check`` exits with 1 and the nearest key, or 0 where all is well."""
     app = site()

@@ -48,5 +48,6 @@ TEMPLATES = [
 
 FLAGMIDDLEWARE = {
     "SOURCE": site.flag_file(BASE_DIR),
+    "REFRESH": 0.5,  # seconds; an edited file shows within one
     "CONTEXT": "store.people.flag_attributes",
 }

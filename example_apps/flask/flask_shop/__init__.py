@@ -27,6 +27,7 @@ def create_app(**config: Any) -> Flask:
         SECRET_KEY=site.secret(),
         SESSION_COOKIE_SAMESITE="Lax",
         FLAGMIDDLEWARE_SOURCE=site.flag_file(FOLDER),
+        FLAGMIDDLEWARE_REFRESH=0.5,  # seconds; an edited file shows within one
         FLAGMIDDLEWARE_USER=people.signed_in,
         FLAGMIDDLEWARE_CONTEXT=people.flag_attributes,
     )

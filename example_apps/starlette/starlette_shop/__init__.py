@@ -38,6 +38,7 @@ def create_app() -> Starlette:
             Middleware(
                 FlagMiddleware,
                 source=site.flag_file(FOLDER),
+                refresh=0.5,  # seconds; an edited file shows within one
                 secret_keys=[site.secret()],
                 context=people.flag_attributes,
             ),

@@ -43,6 +43,9 @@ def link_command(provider: Callable[[], Installation]) -> click.Command:
         page, options = urlsplit(url), installation.options
         if page.scheme not in ("http", "https") or not page.netloc:
             raise click.BadParameter(f"--url: {url!r} is not a URL; write https://shop.example/")
+        for choice in choices:
+            if not choice.partition("=")[2]:
+                raise click.BadParameter(f"{choice!r} names no variant; write {choice.partition('=')[0]}=on")
         chosen = dict(choice.partition("=")[::2] for choice in choices)
         keys, epoch = options.secret_keys, options.qa_epoch
         token = sign(installation.flags, chosen, host=page.netloc, keys=keys, ttl=_seconds(ttl), epoch=epoch)

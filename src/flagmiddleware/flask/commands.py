@@ -37,9 +37,11 @@ class FlagsGroup(click.Group):
 
 def _all() -> click.Group:
     from ..cli import group_for  # Click comes with Flask, but Rich only with the [cli] extra
+    from ..cli.link import link_command
 
     group = group_for(lambda: installation_of(current_app).flags)
     group.add_command(check)
+    group.add_command(link_command(lambda: installation_of(current_app)))
     return group
 
 
