@@ -237,12 +237,8 @@ class _Layout:
         return known | {"b"}
 
     def _targeting_key(self, depth: int) -> None:
-        # The common case without a call. A lone surrogate raises here, and the interpreter decides.
         self.shape.line(depth, "b = ctx.key_bytes")
-        self.shape.line(depth, "if b is None:")
-        self.shape.line(depth + 1, "k = ctx.key")
-        self.shape.line(depth + 1, "if k.__class__ is str: ctx.key_bytes = b = k.encode()")
-        self.shape.line(depth + 1, "else: b = ctx.encode_key()")
+        self.shape.line(depth, "if b is None: b = ctx.encode_key()")
 
     def _payload(self, depth: int, rule: Rule, name: str, known: Names) -> None:
         payload = rule.payload

@@ -38,22 +38,26 @@ class Context(dict[str, Any]):
     __slots__ = ("key", "key_bytes")
 
     key: Any
-    """The targeting key where it is known without resolving anything; compiled flags read it, others ask for
-    :attr:`targeting_key`."""
+    """The targeting key where it is known without resolving anything; others ask for :attr:`targeting_key`."""
     key_bytes: bytes | None
-    """The encoded targeting key once it was needed, None before; compiled flags read it and keep it here."""
+    """The encoded targeting key: from the start where it is text, else once it was needed; compiled flags read it."""
 
     def __init__(
         self, targeting_key: Any = None, attributes: Mapping[str, Any] | Iterable[tuple[str, Any]] = (), /, **more: Any
     ) -> None:
         super().__init__(attributes, **more)
-        self.key_bytes = None
         if targeting_key is None:
-            self.key = self.get("user")
-        else:
-            self.key = targeting_key
-            if "user" not in self:
-                self["user"] = targeting_key
+            targeting_key = self.get("user")
+        elif "user" not in self:
+            self["user"] = targeting_key
+        self.key = targeting_key
+        # Once for the subject, not once for each flag; what is no plain text waits for `encode_key`.
+        self.key_bytes = None
+        if targeting_key.__class__ is str:
+            try:
+                self.key_bytes = targeting_key.encode()
+            except UnicodeEncodeError:
+                self.key_bytes = encode_key(targeting_key)
 
     @property
     def targeting_key(self) -> Any:
