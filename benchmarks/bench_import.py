@@ -10,12 +10,18 @@ from .harness import Cost, Settings, process_cost
 from .report import Table, add_ratio, duration, main, ratio_table
 
 BARE = "pass"
+PLAIN = "import flagmiddleware"
 IMPORT = "import flagmiddleware; flagmiddleware.Flags, flagmiddleware.BoundFlags, flagmiddleware.Context"
 USE = (
     "import flagmiddleware; flagmiddleware.Flags({'version': 1, 'flags': {'beta': {'rules': [{'rollout': 25}]}}})"
     ".is_enabled('beta', flagmiddleware.Context('user-1'))"
 )
-LABELS = {BARE: "bare interpreter", IMPORT: "import every public name", USE: "… and make the first decision"}
+LABELS = {
+    BARE: "bare interpreter",
+    PLAIN: "import flagmiddleware (names are loaded when first asked for)",
+    IMPORT: "… and ask for every public name",
+    USE: "… and make the first decision",
+}
 
 
 def measure(settings: Settings) -> Sequence[Table]:
@@ -29,7 +35,8 @@ def measure(settings: Settings) -> Sequence[Table]:
             [LABELS[cost.name], duration(cost.least), duration(cost.median), duration(_over(cost, costs[0]))]
         )
     limits = ratio_table()
-    add_ratio(limits, "import", "milliseconds over a bare interpreter", _over(costs[1], costs[0]) / 1e6, 40)
+    for name, cost in (("import", costs[1]), ("import every name", costs[2])):
+        add_ratio(limits, name, "milliseconds over a bare interpreter", _over(cost, costs[0]) / 1e6, 40)
     print(table.plain(), limits.plain(), sep="\n")
     return [table, limits]
 

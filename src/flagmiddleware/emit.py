@@ -7,14 +7,11 @@ value costs what a literal costs and loading ten thousand flags compiles a handf
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Mapping, MutableMapping
 from types import CodeType, FunctionType
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 __all__ = ["Shape", "Template"]
-
-_PLACEHOLDER: Final = "\0K"
 
 
 class Template(NamedTuple):
@@ -22,23 +19,6 @@ class Template(NamedTuple):
 
     code: CodeType
     places: tuple[int, ...]
-
-
-class _Placeholders(ast.NodeTransformer):
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        if not node.id.startswith("K"):
-            return node
-        return ast.copy_location(ast.Constant(_PLACEHOLDER + node.id[1:]), node)
-
-
-def _template(source: str) -> Template:
-    module = compile(_Placeholders().visit(ast.parse(source)), "<flag>", "exec", dont_inherit=True)
-    code = next(constant for constant in module.co_consts if isinstance(constant, CodeType))
-    numbers = (
-        int(constant[2:]) if isinstance(constant, str) and constant.startswith(_PLACEHOLDER) else -1
-        for constant in code.co_consts
-    )
-    return Template(code, tuple(numbers))
 
 
 class Shape:
@@ -72,7 +52,9 @@ class Shape:
         source = "\n".join(("def decide(ctx, here=None):", *self.lines))
         template = cache.get(source)
         if template is None:
-            template = cache[source] = _template(source)
+            from .placeholders import make_template
+
+            template = cache[source] = Template(*make_template(source))
         constants = zip(template.code.co_consts, template.places, strict=True)
         bound = tuple(old if place < 0 else self.values[place] for old, place in constants)
         return FunctionType(template.code.replace(co_consts=bound), names, None, (None,))  # type: ignore[arg-type]
