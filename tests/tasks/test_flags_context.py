@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -110,9 +111,12 @@ def celery_app() -> Iterator[Celery]:
     def fail() -> None:
         raise RuntimeError("fail")
 
+    # A starting worker sets the root logger's level to ERROR, hijacked or not: later tests want theirs back.
+    root, level = logging.getLogger(), logging.getLogger().level
     with start_worker(app, perform_ping_check=False, pool="solo", shutdown_timeout=10):
         yield app
     link.disconnect()
+    root.setLevel(level)
 
 
 def test_celery(celery_app: Celery) -> None:
