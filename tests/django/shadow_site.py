@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import sys
+import tempfile
 from typing import Any
 
 import django
@@ -68,7 +69,7 @@ def run(options: dict[str, Any], cookies: dict[str, str]) -> dict[str, Any]:
             "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
             "shared": {
                 "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
-                "LOCATION": options.get("SHADOW_CACHE") and os.environ.get("SHADOW_FOLDER", ""),
+                "LOCATION": os.environ.get("SHADOW_FOLDER") or tempfile.mkdtemp(prefix="shadow-"),
             },
         },
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
