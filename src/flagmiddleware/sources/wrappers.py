@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from msgspec.structs import replace
 
 from ..errors import SourceError
@@ -105,10 +103,3 @@ def fallback(first: Source, second: Source) -> Source:
     'built in'
     """
     return _Fallback(first, second)
-
-
-def documents(data: object, name: str) -> Mapping[str, bytes] | None:
-    """``data`` as documents by name, None where it needs no parsing."""
-    if isinstance(data, bytes):
-        return {name: data}
-    return data if isinstance(data, Mapping) else None
