@@ -31,7 +31,7 @@ CLOSING = """\
 
 
 def entry(page: Path) -> str:
-    text = page.read_text()
+    text = re.sub(r"^<!--.*?-->\n", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     title = re.search(r"^# (.+)$", text, re.MULTILINE)
     paragraph = re.search(r"^\n((?!```)[A-Z`*“\"].+?)(?:\n\n|\Z)", text, re.MULTILINE | re.DOTALL)
     flat = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", " ".join(paragraph[1].split())) if paragraph else ""

@@ -93,7 +93,8 @@ class _Overlay:
         if above is None:
             return lower
         upper: Ruleset = self._parse(above)
-        return replace(lower, flags={**lower.flags, **upper.flags}, segments={**lower.segments, **upper.segments})
+        flags = {**lower.flags, **{key: _still_killed(flag, lower) for key, flag in upper.flags.items()}}
+        return replace(lower, flags=flags, segments={**lower.segments, **upper.segments})
 
     def accepted(self, snapshot: Snapshot) -> None:
         """Both halves are in force."""
@@ -107,6 +108,12 @@ class _Overlay:
         self._local.close()
 
 
+def _still_killed(flag: Flag, lower: Ruleset) -> Flag:
+    # A kill reaches everybody, whoever has definitions of their own.
+    below = lower.flags.get(flag.key)
+    return flag if below is None or below.enabled else replace(flag, enabled=False)
+
+
 def _epoch(below: Snapshot, above: Snapshot | None) -> str:
     # The revision is the lower source's: a change of the upper one must not look like other content under it.
     if above is None:
@@ -117,6 +124,8 @@ def _epoch(below: Snapshot, above: Snapshot | None) -> str:
 
 def overlay(base: Source, local: Source, *, environment: str | None = None) -> Source:
     """``base`` with the flags of ``local`` in the place of its own: a developer's file over the team's.
+
+    A flag that ``base`` has killed stays killed, whatever ``local`` says.
 
     >>> from flagmiddleware import Flags
     >>> from flagmiddleware.sources import MemorySource
