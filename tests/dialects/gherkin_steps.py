@@ -101,6 +101,8 @@ class World:
     def start(self, kind: str = "stable") -> None:
         flags = self.make()
         classes = {"not ready": _NeverReady, "fatal": _Fatal}
+        if self.provider is not None:
+            self.provider.shutdown()  # the SDK does not, where the next one fails to start
         self.provider = classes.get(kind, FlagMiddlewareProvider)(flags)
         if kind == "not ready":
             # Bound to the domain and never initialised, which is what NOT_READY means.

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import schemathesis
 import yaml
@@ -19,16 +20,26 @@ PATH = folder() / "ofrep" / "openapi.yaml"
 
 
 def _document(path: Path) -> dict[str, Any]:
+    """The document, with two of its schemas made to say what their descriptions say.
+
+    As they stand nothing with a value is valid under the `oneOf` of ``evaluationSuccess``, the document's own examples
+    included (see :func:`test_the_document_refuses_its_own_examples`): ``codeDefaultFlag`` asks for nothing and so fits
+    every object, and each integer is a number. "This schema has no `value` property", and a float is no integer.
+    """
     document: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    # As it stands no answer with a value can be valid: `codeDefaultFlag` (no property is required) fits every object,
-    # so an answer with a value always fits two of the `oneOf`, and an integer fits a third one.
-    for part in document["components"]["schemas"]["evaluationSuccess"]["allOf"]:
-        if "oneOf" in part:
-            part["anyOf"] = part.pop("oneOf")
-    # And an item of a bulk answer that fits one of the two may fit the other by its bare key.
-    items = document["components"]["schemas"]["bulkEvaluationSuccess"]["properties"]["flags"]["items"]
-    items["anyOf"] = items.pop("oneOf")
+    schemas = document["components"]["schemas"]
+    schemas["codeDefaultFlag"]["not"] = {"required": ["value"]}
+    schemas["floatFlag"]["properties"]["value"]["not"] = {"type": "integer"}
     return document
+
+
+def _examples(document: dict[str, Any]) -> Iterator[Any]:
+    """Every evaluation with a value that the document shows as a valid answer."""
+    for path in document["paths"].values():
+        shown = path["post"]["responses"]["200"]["content"]["application/json"]
+        examples = [shown["example"]] if "example" in shown else [each["value"] for each in shown["examples"].values()]
+        for example in examples:
+            yield from (item for item in example.get("flags", [example]) if "value" in item)
 
 
 pytestmark = pytest.mark.skipif(
@@ -63,3 +74,13 @@ def test_every_answer_is_one_that_the_document_allows(case: Any, base_url: str) 
                 schemathesis.specs.openapi.checks.content_type_conformance,
             ],
         )
+
+
+def test_the_document_refuses_its_own_examples() -> None:
+    """Why it cannot be used unchanged: its `oneOf` accepts none of the answers that it shows, and with ours each."""
+    plain, mended = yaml.safe_load(PATH.read_text(encoding="utf-8")), _document(PATH)
+    examples = list(_examples(plain))
+    assert examples
+    for document, accepted in ((plain, False), (mended, True)):
+        wanted = {**document, "$ref": "#/components/schemas/evaluationSuccess"}
+        assert {jsonschema.Draft202012Validator(wanted).is_valid(example) for example in examples} == {accepted}

@@ -6,6 +6,7 @@ import asyncio
 import copy
 import json
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from openfeature.provider import ProviderStatus
 from flagmiddleware import Context, Flags
 from flagmiddleware.context import LazyContext
 from flagmiddleware.openfeature import FlagMiddlewareProvider, RequestContextPropagator
+from flagmiddleware.sources import MemorySource
 from flagmiddleware.web.current import activate, deactivate
 from tests.services import wait_for
 
@@ -85,6 +87,69 @@ def test_events_follow_the_source(tmp_path: Path) -> None:
     }
 
 
+def test_a_change_is_told_though_nobody_reads(tmp_path: Path) -> None:
+    """From the provider's start to its end a thread looks: the file's change, its loss and its return arrive alone."""
+    path = tmp_path / "flags.json"
+    write(path, beta={}, gamma={})
+    api.set_provider_and_wait(FlagMiddlewareProvider(Flags(path)))
+    seen: list[tuple[ProviderEvent, Any]] = []
+    client = api.get_client()
+    for event in (ProviderEvent.PROVIDER_CONFIGURATION_CHANGED, ProviderEvent.PROVIDER_STALE):
+        client.add_handler(event, lambda details, event=event: seen.append((event, details.flags_changed)))
+    write(path, beta={"rules": [{"serve": True}]}, gamma={})
+    wait_for(lambda: seen, "the event of the change")
+    assert seen == [(ProviderEvent.PROVIDER_CONFIGURATION_CHANGED, ["beta"])]
+    path.unlink()
+    wait_for(lambda: len(seen) == 2, "the event that says STALE")
+    assert seen[1][0] is ProviderEvent.PROVIDER_STALE
+
+
+def watchers() -> set[threading.Thread]:
+    """The threads that look at the flags for a provider."""
+    return {thread for thread in threading.enumerate() if thread.name == "flagmiddleware-openfeature"}
+
+
+def test_the_thread_lives_as_long_as_the_provider(tmp_path: Path) -> None:
+    """One thread from set to shutdown, none for a provider that is only made or that is told not to watch."""
+    others = watchers()
+    path = tmp_path / "flags.json"
+    write(path, beta={})
+    provider = FlagMiddlewareProvider(Flags(path))
+    assert watchers() <= others
+    api.set_provider_and_wait(provider)
+    provider.initialize(EvaluationContext())
+    (ours,) = watchers() - others
+    api.set_provider_and_wait(FlagMiddlewareProvider(Flags(path), watch=False))
+    wait_for(lambda: ours not in watchers(), "the end of the thread")
+    assert watchers() <= others
+
+
+def test_a_source_that_raises_does_not_end_the_watch(caplog: pytest.LogCaptureFixture) -> None:
+    """A source of somebody else's fails in a way that it should not: told once, and its next change still arrives."""
+    source = Moody(json.dumps(document(beta={})).encode())
+    api.set_provider_and_wait(FlagMiddlewareProvider(Flags(source, refresh=0)))
+    seen: list[Any] = []
+    api.get_client().add_handler(ProviderEvent.PROVIDER_CONFIGURATION_CHANGED, seen.append)
+    source.failures = 2
+    wait_for(lambda: source.failures == 0, "two looks that fail")
+    source.put(json.dumps(document(beta={"rules": [PRO]})).encode())
+    wait_for(lambda: seen, "the event of the change")
+    assert [record.message for record in caplog.records].count("the flags could not be looked at") == 1
+
+
+class Moody(MemorySource):
+    """Breaks the contract of a source for as long as ``failures`` is positive."""
+
+    failures = 0
+
+    def changed(self, known: Any) -> bool:
+        """Raises what a source must not raise."""
+        if self.failures:
+            self.failures -= 1
+            raise ZeroDivisionError
+        return super().changed(known)
+
+
 def test_a_provider_without_flags_is_an_error(tmp_path: Path) -> None:
     """Where the source has given nothing yet, the provider does not become READY, and callers get their default."""
     flags = Flags(tmp_path / "missing.json", strict=False)
@@ -93,6 +158,9 @@ def test_a_provider_without_flags_is_an_error(tmp_path: Path) -> None:
     client = api.get_client()
     assert client.get_provider_status() is ProviderStatus.ERROR
     assert client.get_boolean_value("beta", True) is True
+    write(tmp_path / "missing.json", beta={})
+    wait_for(lambda: client.get_provider_status() is ProviderStatus.READY, "the file that comes late")
+    assert client.get_boolean_value("beta", True) is False
 
 
 @pytest.mark.parametrize("client", [document(half={"rules": [{"rollout": "50%"}], "default": True})], indirect=True)

@@ -8,9 +8,15 @@ from __future__ import annotations
 import os
 from typing import Final
 
-__all__ = ["DECISIONS", "examples"]
+import pytest
+
+__all__ = ["DECISIONS", "MARKS", "examples"]
 
 DECISIONS: Final = int(os.environ.get("FLAGMIDDLEWARE_DIFFERENTIAL") or 1_000)
+
+# A busy machine makes some 30 decisions a second with Hypothesis and the slowest library; the usual limit is 180 s.
+MARKS: Final = [pytest.mark.differential, pytest.mark.timeout(180 + DECISIONS // 15)]
+"""The marks of every test here."""
 
 
 def examples(each: int = 1) -> int:

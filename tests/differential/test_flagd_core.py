@@ -17,10 +17,10 @@ from openfeature.exception import OpenFeatureError
 from flagmiddleware import Flags
 from flagmiddleware.formats import flagd
 from flagmiddleware.openfeature import FlagMiddlewareProvider
-from tests.differential.amount import examples
+from tests.differential.amount import MARKS, examples
 from tests.differential.flagd_strategies import contexts, documents
 
-pytestmark = pytest.mark.differential
+pytestmark = MARKS
 
 KEY = "new-checkout"
 # Core 1.x is bucketing v2, core 2.x is v3: whichever is installed is asked (tox: differential, differential-flagd1).

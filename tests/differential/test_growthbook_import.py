@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from flagmiddleware import Context, Flags
 from flagmiddleware.imports import Kept, convert
-from tests.differential.amount import DECISIONS, examples
+from tests.differential.amount import DECISIONS, MARKS, examples
 
 growthbook = pytest.importorskip("growthbook", reason="the vendor's library: pip install growthbook")
-pytestmark = pytest.mark.differential
+pytestmark = MARKS
 
 CONTEXTS = 6
 EXAMPLES = examples(20)  # one makes more than 20 decisions that can be compared

@@ -15,10 +15,10 @@ from flagmiddleware.formats.javascript import UNDEFINED
 from flagmiddleware.formats.jsonlogic import Compiler
 from flagmiddleware.formats.jsonlogic_expressions import Expression
 from tests.dialects.javascript import Evaluator, evaluator
-from tests.differential.amount import examples
+from tests.differential.amount import MARKS, examples
 from tests.differential.jsonlogic_strategies import data, rules
 
-pytestmark = pytest.mark.differential
+pytestmark = MARKS
 
 
 @pytest.fixture(scope="module")

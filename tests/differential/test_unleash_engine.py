@@ -13,11 +13,11 @@ from flagmiddleware import Context, Flags, formats
 from flagmiddleware.formats import unleash_variants as ours_variants
 from flagmiddleware.formats.unleash_context import draw as real_draw
 from tests.dialects.unleash_cases import served
-from tests.differential.amount import DECISIONS, examples
+from tests.differential.amount import DECISIONS, MARKS, examples
 from tests.differential.unleash_strategies import contexts, payloads
 
 yggdrasil = pytest.importorskip("yggdrasil_engine.engine", reason="the vendor's engine: pip install UnleashClient")
-pytestmark = pytest.mark.differential
+pytestmark = MARKS
 
 CONTEXTS = 6
 EXAMPLES = examples(20)  # one makes more than 20 decisions that can be compared

@@ -9,11 +9,13 @@ import logging
 import os
 import sys
 import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator
 from typing import Any
 
 import django
 from django.conf import settings
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.urls import path
 
 FLAGS = {
@@ -38,8 +40,24 @@ def view(request: Any) -> HttpResponse:
 
 
 async def aview(request: Any) -> HttpResponse:
+    """The same, on an event loop, and one that waffle draws."""
+    served = {key: request.flags.is_enabled(key) for key in [*KEYS, "asked"]}
+    return HttpResponse(json.dumps({"served": served, "cookies": list(getattr(request, "waffles", ()))}))
+
+
+def stream(request: Any) -> StreamingHttpResponse:
+    """The flags are first read when the body is made."""
+    return StreamingHttpResponse(json.dumps({key: request.flags.is_enabled(key)}) for key in ("same", "differs"))
+
+
+async def astream(request: Any) -> StreamingHttpResponse:
     """The same, on an event loop."""
-    return HttpResponse(json.dumps({key: request.flags.is_enabled(key) for key in KEYS}))
+
+    async def body() -> AsyncIterator[str]:
+        for key in ("same", "differs"):
+            yield json.dumps({key: request.flags.is_enabled(key)})
+
+    return StreamingHttpResponse(body())
 
 
 def nothing(request: Any) -> HttpResponse:
@@ -47,10 +65,16 @@ def nothing(request: Any) -> HttpResponse:
     return HttpResponse("")
 
 
-urlpatterns = [path("", view), path("async/", aview), path("nothing/", nothing)]
+urlpatterns = [
+    path("", view),
+    path("async/", aview),
+    path("nothing/", nothing),
+    path("stream/", stream),
+    path("astream/", astream),
+]
 
 
-def run(options: dict[str, Any], cookies: dict[str, str]) -> dict[str, Any]:
+def run(options: dict[str, Any], cookies: dict[str, str], folder: str) -> dict[str, Any]:
     """Set the site up, ask it, and tell."""
     settings.configure(
         SECRET_KEY="the secret key of the shadow site, long enough",
@@ -63,8 +87,14 @@ def run(options: dict[str, Any], cookies: dict[str, str]) -> dict[str, Any]:
             "flags",
             "flagmiddleware.django",
         ],
-        MIDDLEWARE=["flagmiddleware.django.FlagMiddleware", "flagmiddleware.django.shadow.ShadowMiddleware"],
-        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+        MIDDLEWARE=[
+            "django.contrib.sessions.middleware.SessionMiddleware",
+            "django.contrib.auth.middleware.AuthenticationMiddleware",
+            "flagmiddleware.django.FlagMiddleware",
+            "flagmiddleware.django.shadow.ShadowMiddleware",
+        ],
+        SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies",
+        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": f"{folder}/db"}},
         CACHES={
             "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
             "shared": {
@@ -83,6 +113,7 @@ def run(options: dict[str, Any], cookies: dict[str, str]) -> dict[str, Any]:
         FLAGMIDDLEWARE={"SOURCE": FLAGS, **options},
     )
     django.setup()
+    from django.core.cache import cache
     from django.core.management import call_command
     from django.test import AsyncClient, Client
 
@@ -112,10 +143,28 @@ def run(options: dict[str, Any], cookies: dict[str, str]) -> dict[str, Any]:
         call_command("flags_shadow", stdout=told)
         call_command("flags_shadow", "--json", stdout=told)
         found["table"], _, found["shared"] = told.getvalue().strip().rpartition("\n")
-    logged.clear()
-    found["async"] = json.loads(asyncio.run(AsyncClient().get("/async/")).content)
-    found["async_logged"] = list(logged)
+    for name, ask in (
+        ("async", lambda: asyncio.run(AsyncClient().get("/async/"))),
+        ("wsgi", lambda: Client().get("/async/")),
+    ):
+        logged.clear()
+        before = counts().as_dict()
+        cache.clear()  # waffle has to ask the database
+        answer = ask()
+        found[name] = {
+            **json.loads(answer.content),
+            "cache": answer.headers.get("Cache-Control", ""),
+            "logged": list(logged),
+            "counts": {kind: dict(Counter(now) - Counter(before[kind])) for kind, now in counts().as_dict().items()},
+        }
+    found["stream"] = client.get("/stream/").getvalue().decode()
+    found["astream"] = asyncio.run(_read(AsyncClient()))
     return found
+
+
+async def _read(client: Any) -> str:
+    response = await client.get("/astream/")
+    return b"".join([part async for part in response.streaming_content]).decode()
 
 
 def _fill() -> None:
@@ -126,7 +175,10 @@ def _fill() -> None:
     Switch.objects.create(name="OldName", active=False)
     Switch.objects.create(name="only_there", active=True)
     Sample.objects.create(name="drawn", percent=100)
+    for name in ("asked", "never_asked"):
+        Flag.objects.create(name=name, percent="99.9")
 
 
 if __name__ == "__main__":
-    print(json.dumps(run(*json.loads(sys.argv[1]))))
+    with tempfile.TemporaryDirectory() as database:
+        print(json.dumps(run(*json.loads(sys.argv[1]), database)))

@@ -64,12 +64,25 @@ def test_what_no_dialect_claims_is_told_as_native() -> None:
         parse(b'{"flags": {"beta": {"rules": []}}}')
 
 
-def test_an_ambiguous_document_names_the_choices(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where several dialects claim a document, it is refused with their names."""
-    for name in ("flagd", "unleash"):
-        monkeypatch.setattr(f"{FORMATS[name]}.recognises", lambda document: True)
-    with pytest.raises(RulesetError, match="any of flagd, unleash; say which: format='flagd'"):
-        parse(b'{"flags": {"beta": {}}}')
+@pytest.mark.parametrize(
+    "document",
+    [
+        b'{"flags": []}',
+        b'{"flags": [{"id": "x", "key": "y", "state": "ENABLED", "variants": {"on": true}, "defaultVariant": "on"}]}',
+    ],
+)
+def test_an_ambiguous_document_names_the_choices(document: bytes) -> None:
+    """What two dialects may have written is refused with their names, and read once one of them is named."""
+    with pytest.raises(RulesetError, match="any of flagd, rocketflag; say which: format='flagd'"):
+        parse(document)
+    for format in ("flagd", "rocketflag"):
+        assert parse(document, format=format).dialect.name == format
+
+
+def test_a_document_of_no_dialect_is_told_what_a_flag_file_has() -> None:
+    """Lists of flags and of features at once are nobody's."""
+    with pytest.raises(RulesetError, match="`version` is missing"):
+        parse(b'{"flags": [], "features": []}')
 
 
 def test_an_unknown_format_is_a_wrong_setting() -> None:

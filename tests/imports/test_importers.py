@@ -272,6 +272,72 @@ def test_flagd_import_keeps_if_chains() -> None:
     assert kept(result, "odd") == {"lost"}
 
 
+def test_flagd_import_keeps_what_a_fractional_hashes() -> None:
+    """One operand with or without its list, and a `fractional` of its own key: that attribute is hashed here, too."""
+    fractional = {"fractional": [{"var": "email"}, ["red", 25], ["blue", 75]]}
+    salted = {"fractional": [{"cat": [{"var": "$flagd.flagKey"}, {"var": ["plan"]}]}, ["red", 1], ["blue", 1]]}
+    common = {"state": "ENABLED", "variants": {"red": "#f00", "blue": "#00f"}, "defaultVariant": "red"}
+    flags = {
+        "colour": {**common, "targeting": {"if": [{"in": ["@faas.com", {"var": ["email"]}]}, fractional, None]}},
+        "salted": {**common, "targeting": salted},
+        "both": {**common, "targeting": {"if": [{"==": [{"var": "plan"}, "pro"]}, fractional, salted]}},
+        "plain": common,
+    }
+    result, _ = imported("flagd", {"flags": flags})
+    assert result.document["flags"]["colour"]["sticky_by"] == "email"
+    assert result.document["flags"]["colour"]["rules"] == [
+        {"if": {"email": {"contains": "@faas.com"}}, "split": {"red": 25, "blue": 75}}
+    ]
+    assert result.document["flags"]["salted"]["sticky_by"] == "plan"
+    assert kept(result, "both") == {"lost", "reshuffles"}
+    assert "it has no targeting" in {note.text for note in result.notes if note.flag == "plain"}
+
+
+def test_unleash_lists_that_are_empty_mean_nobody() -> None:
+    """A strategy for an empty list of ids, as the console saves it, is a rule less; "in none" holds for everybody."""
+    constraint = {"contextName": "plan", "operator": "IN", "values": []}
+    strategies = {
+        "ids": [{"name": "userWithId", "parameters": {"userIds": " "}}],
+        "none": [{"name": "default", "constraints": [constraint]}],
+        "all": [{"name": "default", "constraints": [{**constraint, "inverted": True}]}],
+        "not-in": [{"name": "default", "constraints": [{**constraint, "operator": "NOT_IN", "values": None}]}],
+    }
+    features = [{"name": name, "enabled": True, "strategies": each} for name, each in strategies.items()]
+    result, flags = imported("unleash", {"version": 2, "features": features})
+    assert {key: flags.is_enabled(key, Context("ann", plan="pro")) for key in strategies} == {
+        "ids": False, "none": False, "all": True, "not-in": True,
+    }  # fmt: skip
+    assert all(kept(result, key) == {"exact"} for key in strategies)
+
+
+def test_what_no_flag_file_can_say_is_that_flags_alone() -> None:
+    """A flag whose draft is refused comes over empty, and says why; the others come over."""
+    odd = {"contextName": "", "operator": "IN", "values": ["x"]}
+    features = [
+        {"name": "odd", "enabled": True, "strategies": [{"name": "default", "constraints": [odd]}]},
+        {"name": "good", "enabled": True, "strategies": [{"name": "default"}]},
+    ]
+    result, flags = imported("unleash", {"version": 2, "features": features})
+    assert flags.is_enabled("good")
+    assert not flags.is_enabled("odd")
+    assert any("an attribute must have a name" in note.text for note in result.notes if note.flag == "odd")
+
+
+def test_a_key_that_looks_like_a_number_is_written_as_text() -> None:
+    """YAML 1.2 reads more spellings as numbers than the library that writes the file: those are quoted."""
+    result, flags = imported("waffle", [{"model": "waffle.switch", "pk": 1, "fields": {"name": "1e5", "active": True}}])
+    assert "'1e5':" in result.text
+    assert flags.is_enabled("1e5")
+
+
+@pytest.mark.parametrize("text", ["2020-01-01T00:00Z", "2020-01-01 00:00:00+0200", "2020-1-1 9:30+05"])
+def test_django_flags_dates_are_read_as_django_reads_them(text: str) -> None:
+    """Seconds and minutes of an offset may be missing."""
+    result, flags = imported("django-flags", {"FLAGS": {"SINCE": [["after date", text]]}})
+    assert kept(result, "since") == {"exact"}
+    assert flags.is_enabled("since")
+
+
 def test_gofeatureflag_import_reads_queries() -> None:
     """Queries, percentages and the default rule."""
     text = """

@@ -8,17 +8,26 @@ from fastapi import Depends, FastAPI
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Mount
+from starlette.routing import Mount, Route
+from starlette.templating import Jinja2Templates
 from typing_extensions import assert_type
 
 from flagmiddleware import BoundFlags, Flags
 from flagmiddleware.fastapi import FlagsOfRequest
 from flagmiddleware.fastapi import flag_required as dependency
-from flagmiddleware.starlette import FlagMiddleware, current_flags, flag_required, flags_endpoints, flags_from
+from flagmiddleware.starlette import (
+    FlagMiddleware,
+    current_flags,
+    flag_required,
+    flags_endpoints,
+    flags_from,
+    qa_endpoint,
+)
 from flagmiddleware.web import Gate, RequestFlags
 
 Middleware(FlagMiddleware, source="flags.yaml", trusted_proxies=1)
 Middleware(FlagMiddleware, flags=Flags({"version": 1, "flags": {}}))
+Middleware(FlagMiddleware, source="flags.yaml", templates=Jinja2Templates("templates"))
 
 
 @flag_required("new-checkout", redirect_to="home")
@@ -37,6 +46,15 @@ flag_required(any=["x", "!y"], status=403)
 Gate("x", variant=["green", "blue"])
 assert_type(Gate("x").keys, tuple[str, ...])
 assert_type(flags_endpoints("/flags"), Mount)
+
+
+async def is_staff(request: Request) -> bool:
+    return bool(request.user.is_authenticated)
+
+
+assert_type(qa_endpoint("/staff/flags", authorise=is_staff, hidden=lambda request: {"csrf": ""}), Route)
+qa_endpoint("/staff/flags")  # type: ignore[call-arg]
+flags_endpoints(may_see=is_staff)
 
 app = FastAPI()
 

@@ -13,15 +13,15 @@ It works through the layer of overrides, so nothing of it is left in a decision 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import date, datetime, timezone
 from logging import getLogger
 from typing import Any, Final
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.conf import settings
 from django.core.exceptions import SynchronousOnlyOperation
-from django.http import HttpRequest
+from django.http import FileResponse, HttpRequest
 
 from ..errors import ConfigurationError
 from ..model import Evaluation, Reason
@@ -29,12 +29,13 @@ from ..overrides import Override, current, layered
 from .installed import app, installation
 from .pagecache import forbid_storing
 from .shadowcounts import Counts
-from .shadowed import OLD_SYSTEMS, OldSystem, waffle_cookie
+from .shadowed import OLD_SYSTEMS, Answer, Answers, OldSystem, spellings, waffle_cookie
 
 __all__ = ["Counts", "ShadowMiddleware", "counts"]
 
 _log: Final = getLogger("flagmiddleware.shadow")
 _LOGGED_EACH: Final = 10
+_AHEAD: Final = "_flagmiddleware_shadow"  # the attribute of a request that has the answers made ahead
 _SEEN: Final = "session.flagmiddleware_shadow"  # its presence makes an answer private, as one that reads a cookie is
 
 
@@ -64,12 +65,54 @@ class ShadowMiddleware:
         """Serve one request."""
         if self.is_async:
             return self._aserve(request)
-        with layered(_Layer(self.shadow, current())):
-            return self.get_response(request)
+        layer = _Layer(self.shadow, current())
+        with layered(layer):
+            response = self.get_response(request)
+        self.shadow.counts.share_waiting()  # of an asynchronous view under a synchronous server
+        return _streamed(response, layer)
+
+    def process_view(self, request: HttpRequest, view: Any, arguments: Any, named: Any) -> None:
+        """Ask ahead of an asynchronous view, which may not read the database; Django calls this in a thread."""
+        if iscoroutinefunction(view):
+            self.shadow.ask_ahead(request)
 
     async def _aserve(self, request: HttpRequest) -> Any:
-        with layered(_Layer(self.shadow, current())):
-            return await self.get_response(request)
+        layer = _Layer(self.shadow, current())
+        with layered(layer):
+            response = await self.get_response(request)
+        if self.shadow.counts.waiting:
+            await sync_to_async(self.shadow.counts.share_waiting)()
+        return _streamed(response, layer)
+
+
+def _streamed(response: Any, layer: _Layer) -> Any:
+    """A body that is made after the middleware has returned: the old system decides in each of its parts, too."""
+    if response.streaming and not isinstance(response, FileResponse):
+        parts = _aparts if response.is_async else _parts
+        response.streaming_content = parts(response.streaming_content, layer)
+    return response
+
+
+def _parts(body: Iterator[bytes], layer: _Layer) -> Iterator[bytes]:
+    while True:
+        with layered(layer):
+            try:
+                part = next(body)
+            except StopIteration:
+                return
+        yield part
+
+
+async def _aparts(body: AsyncIterator[bytes], layer: _Layer) -> AsyncIterator[bytes]:
+    while True:
+        with layered(layer):
+            try:
+                part = await anext(body)
+            except StopAsyncIteration:
+                break
+        yield part
+    if layer.shadow.counts.waiting:
+        await sync_to_async(layer.shadow.counts.share_waiting)()
 
 
 class _Layer(Mapping[str, Override]):
@@ -126,23 +169,41 @@ class Shadow:
         assert self.old is not None  # noqa: S101 - decide() has looked
         _mark_private(context, request)
         try:
-            theirs = self.old.ask(request, self.names.get(key), key)
+            answer = self._answer(request, key)
         except SynchronousOnlyOperation:
-            self._tell_once(
-                key, "the old system reads the database: on an event loop it cannot be asked, ours is served"
-            )
+            self._tell_once(key, "on an event loop the old system is asked for views only, not in middleware: "
+                                 "it reads the database. Ours is served, and not compared")  # fmt: skip
             return None
         except Exception as error:
             self._tell_once(key, f"the old system failed, ours is served: {error!r:.200}")
             return None
-        if theirs is None or ours is None:
+        if answer is None or ours is None:
             self.counts.add(self.counts.missing, key)
-            return theirs
-        if theirs is ours.is_enabled or self.old.is_dice(key):
+            return None if answer is None else answer.is_on
+        if answer.is_on is ours.is_enabled or answer.drawn:
             self.counts.add(self.counts.agreed, key)
         else:
-            self._disagreed(key, theirs, ours)
-        return theirs
+            self._disagreed(key, answer.is_on, ours)
+        return answer.is_on
+
+    def _answer(self, request: HttpRequest, key: str) -> Answer | None:
+        """The old system's answer for our key in one of its spellings."""
+        assert self.old is not None  # noqa: S101 - decide() has looked
+        ahead: Answers | None = request.__dict__.get(_AHEAD)
+        for name in spellings(self.names.get(key), key):
+            answer = self.old.ask(request, name) if ahead is None else ahead.get(name, _nothing)()
+            if answer is not None:
+                return answer
+        return None
+
+    def ask_ahead(self, request: HttpRequest) -> None:
+        """Have every answer of the old system ready on the request."""
+        if self.old is None:
+            return
+        try:
+            request.__dict__[_AHEAD] = self.old.ask_all(request)
+        except Exception as error:
+            self._tell_once("*", f"the old system failed, ours is served: {error!r:.200}")
 
     def _disagreed(self, key: str, theirs: bool, ours: Evaluation) -> None:
         number = self.counts.add(self.counts.disagreed, key)
@@ -163,6 +224,10 @@ class Shadow:
         if (key, text) not in self._told:
             self._told.add((key, text))
             _log.warning("flag %r: %s", key, text)
+
+
+def _nothing() -> None:
+    return None
 
 
 def _ours(key: str, context: Any) -> Evaluation | None:

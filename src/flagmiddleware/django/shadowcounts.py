@@ -8,6 +8,8 @@ from logging import getLogger
 from threading import Lock
 from typing import Any, Final
 
+from ..web.facts import on_loop
+
 __all__ = ["KINDS", "Counts", "shared_counts"]
 
 KINDS: Final = ("agreed", "disagreed", "missing")
@@ -26,7 +28,10 @@ class Counts:
         self.disagreed: Counter[str] = Counter()
         self.missing: Counter[str] = Counter()
         self.cache = cache
+        self.waiting: Counter[tuple[str, str]] = Counter()
+        """By kind and flag: what was counted on an event loop, which waits for no cache."""
         self._lock = Lock()
+        self._shared: set[tuple[str, str]] = set()
         self._has_failed = False
 
     def add(self, counter: Counter[str], key: str) -> int:
@@ -35,27 +40,42 @@ class Counts:
             counter[key] += 1
             number = counter[key]
         if self.cache is not None:
-            self._share(next(kind for kind in KINDS if getattr(self, kind) is counter), key, first=number == 1)
+            kind = next(kind for kind in KINDS if getattr(self, kind) is counter)
+            if on_loop():
+                with self._lock:
+                    self.waiting[kind, key] += 1
+            else:
+                self._share(kind, key)
         return number
+
+    def share_waiting(self) -> None:
+        """Count in the cache what had to wait for the end of an event loop's request."""
+        if not self.waiting:
+            return
+        with self._lock:
+            waiting, self.waiting = self.waiting, Counter()
+        for (kind, key), number in waiting.items():
+            self._share(kind, key, number)
 
     def as_dict(self) -> dict[str, dict[str, int]]:
         """The counts of this process as plain data."""
         with self._lock:
             return {kind: dict(getattr(self, kind)) for kind in KINDS}
 
-    def _share(self, kind: str, key: str, *, first: bool) -> None:
+    def _share(self, kind: str, key: str, number: int = 1) -> None:
         from django.core.cache import caches
 
         try:
             cache = caches[str(self.cache)]
-            if first:
+            if (kind, key) not in self._shared:
+                self._shared.add((kind, key))
                 _list_key(cache, key)
                 cache.add(_name(kind, key), 0, None)
             try:
-                cache.incr(_name(kind, key))
+                cache.incr(_name(kind, key), number)
             except ValueError:  # evicted or cleared since
                 _list_key(cache, key)
-                cache.set(_name(kind, key), 1, None)
+                cache.set(_name(kind, key), number, None)
         except Exception as error:  # a cache that is down is no reason to fail a request
             if not self._has_failed:
                 self._has_failed = True

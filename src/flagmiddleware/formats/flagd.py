@@ -45,6 +45,8 @@ def recognises(document: Any) -> bool:
     if "$evaluators" in document or str(document.get("$schema", "")).startswith("https://flagd.dev/"):
         return True
     flags = document.get("flags")
+    if flags == []:
+        return True  # may be: RocketFlag writes that, too
     found = flags.values() if isinstance(flags, Mapping) else flags if isinstance(flags, list) else ()
     return any(isinstance(flag, Mapping) and {"state", "variants"} <= flag.keys() for flag in found)
 

@@ -44,7 +44,9 @@ class _Flag(_State, frozen=True, rename="camel"):
 
 def recognises(document: Any) -> bool:
     """Whether a parsed document looks like RocketFlag's: a list of flags with ids."""
-    flags = document.get("flags") if isinstance(document, Mapping) else None
+    if not isinstance(document, Mapping) or "features" in document:
+        return False
+    flags = document.get("flags")
     return isinstance(flags, list) and all(isinstance(flag, Mapping) and "id" in flag for flag in flags)
 
 
@@ -67,7 +69,8 @@ def parse(
     flags: dict[str, Flag] = {}
     for item in _items(data, name):
         flag = _flag(item, environment, audiences)
-        flags[flag.key] = flag
+        if flag.key and (flag.error is None or flag.key not in flags):  # without a key nobody can ask for it
+            flags[flag.key] = flag
     return Ruleset({**_by_name(flags), **flags}, {}, DIALECT, environment)
 
 
@@ -81,12 +84,13 @@ def _by_name(flags: Mapping[str, Flag]) -> dict[str, Flag]:
     }
 
 
-def _flag(item: Mapping[str, Any], environment: str | None, audiences: Mapping[str, Condition]) -> Flag:
+def _flag(item: Any, environment: str | None, audiences: Mapping[str, Condition]) -> Flag:
     try:
         flag = msgspec.convert(item, _Flag)
     except msgspec.ValidationError as error:
-        problem = f"flag {item['id']!r} has a shape that RocketFlag does not write: {error}"
-        return Flag(key=item["id"], error=problem)
+        return _refused(item, str(error))
+    if not flag.id:
+        return _refused(item, "it has no id")
     metadata = {"id": flag.id, "name": flag.name}
     if flag.kind == "groupflag" and environment is None:
         every = tuple(rule for each in flag.environments for rule in _one_environment(flag, each, audiences))
@@ -95,6 +99,13 @@ def _flag(item: Mapping[str, Any], environment: str | None, audiences: Mapping[s
     if state is None or not state.enabled:
         return Flag(key=flag.id, enabled=False, metadata=metadata)
     return Flag(key=flag.id, rules=tuple(rules(flag.id, _as_state(state), audiences)), metadata=metadata)
+
+
+def _refused(item: Any, problem: str) -> Flag:
+    """A flag that answers with an error code, under its id or else its name; with an empty key where it has neither."""
+    names = [item.get(field) for field in ("id", "name")] if isinstance(item, Mapping) else []
+    key = next((name for name in names if isinstance(name, str) and name), "")
+    return Flag(key=key, error=f"flag {key!r} has a shape that RocketFlag does not write: {problem}")
 
 
 def _one_environment(flag: _Flag, name: str, audiences: Mapping[str, Condition]) -> Iterator[Any]:
@@ -110,15 +121,15 @@ def _as_state(state: _State) -> State:
     return State(state.traffic_percentage, tuple(state.cohorts), state.audience_id)
 
 
-def _items(data: bytes, name: str) -> list[Mapping[str, Any]]:
+def _items(data: bytes, name: str) -> list[Any]:
     try:
         document = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RulesetError([Problem(f"expected RocketFlag's flags as JSON: {error}", file=name)]) from error
-    if not recognises(document):
-        expected = 'expected RocketFlag\'s flags: an object with a list under "flags", each with an "id"'
-        raise RulesetError([Problem(expected, file=name)])
-    return [item for item in document["flags"] if isinstance(item["id"], str)]
+    items = document.get("flags") if isinstance(document, Mapping) else None
+    if not isinstance(items, list):
+        raise RulesetError([Problem('expected RocketFlag\'s flags: an object with a list under "flags"', file=name)])
+    return items
 
 
 def _audience_document(given: Any) -> Any:

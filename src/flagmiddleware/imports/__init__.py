@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, RulesetError
 from ..formats import parse
 from .draft import Draft, ImportProblem, Kept, Note
 
@@ -26,6 +27,8 @@ KINDS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """Each system by name, and the module here that reads it. Loaded when it is needed."""
+
+_NUMBER_LIKE: Final = re.compile(r"[-+]?\.?\d")
 
 
 class Imported(NamedTuple):
@@ -53,13 +56,33 @@ def convert(kind: str, data: bytes, *, name: str = "", options: Mapping[str, Any
     module = import_module(f"{__name__}.{KINDS[kind]}")
     try:
         draft: Draft = module.convert(data, name, options)
-    except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
         # A document of another shape than the system writes trips wherever it first differs.
         raise ImportProblem(f"{name or 'the file'} is not what {kind} writes: {error!r:.200}") from error
-    document = draft.document()
-    text = _yaml(document)
-    parse(text.encode(), format="yaml", name="the imported file")  # ours to get right: what we write, we read
-    return Imported(document, text, tuple(draft.notes))
+    for _ in range(2):
+        document = draft.document()
+        text = _yaml(document)
+        try:
+            parse(text.encode(), format="yaml", name="the imported file")  # what we write, we read
+            return Imported(document, text, tuple(draft.notes))
+        except RulesetError as error:
+            problem = error
+            if not _leave_out(draft, error):
+                break
+    raise ImportProblem(f"{name or 'the file'} holds what no flag file can say: {problem}") from problem
+
+
+def _leave_out(draft: Draft, error: RulesetError) -> bool:
+    """Empty the flags that the error is about, so that the others come over; false where it is about something else."""
+    keys = {problem.flag for problem in error.problems}
+    if not keys <= draft.flags.keys():
+        return False
+    for problem in error.problems:
+        flag = draft.flags[str(problem.flag)]
+        flag.body.clear()
+        flag.rules.clear()
+        flag.lost(f"nothing of it came over, because of {problem.where}: {problem.message}")
+    return True
 
 
 def _yaml(document: Mapping[str, Any]) -> str:
@@ -71,4 +94,10 @@ def _yaml(document: Mapping[str, Any]) -> str:
         def ignore_aliases(self, data: Any) -> bool:
             return True
 
+        def represent_text(self, text: str) -> Any:
+            """Quoted where it looks like a number, of which YAML 1.2 knows more spellings than this library."""
+            style = "'" if _NUMBER_LIKE.match(text) else None
+            return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+    Plain.add_representer(str, Plain.represent_text)
     return yaml.dump(document, Dumper=Plain, sort_keys=False, allow_unicode=True, width=120)

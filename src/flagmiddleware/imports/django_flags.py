@@ -7,6 +7,7 @@ run: its ``FLAGS`` must be written out as a literal.
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
@@ -21,6 +22,11 @@ from .logic import every
 __all__ = ["convert"]
 
 _TRUE: Final = frozenset({"y", "yes", "t", "true", "on", "1"})
+
+# Source: Django 5.2, django.utils.dateparse.datetime_re.
+_MOMENT: Final = re.compile(
+    r"(\d{4})-(\d{1,2})-(\d{1,2})[T ](\d{1,2}):(\d{2})(:\d{2}(?:[.,]\d{1,6})?)?\s*(Z|[+-]\d{2}(?::?\d{2})?)?"
+)
 
 
 class _Condition(NamedTuple):
@@ -191,7 +197,7 @@ def _before(flag: FlagDraft, value: Any) -> Any:
 
 
 def _edge(flag: FlagDraft, edge: str, value: Any) -> Any:
-    text = value.isoformat() if isinstance(value, datetime) else str(value).strip().replace(" ", "T")
+    text = value.isoformat() if isinstance(value, datetime) else _rfc3339(str(value).strip())
     if instant(text) is None:
         aware = instant(f"{text}Z" if "T" in text else f"{text}T00:00:00Z")
         if aware is None:
@@ -202,6 +208,22 @@ def _edge(flag: FlagDraft, edge: str, value: Any) -> Any:
         return None
     moment = datetime.fromtimestamp(instant(text) or 0.0, timezone.utc)
     return {"schedule": {edge: moment.isoformat().replace("+00:00", "Z")}}
+
+
+def _rfc3339(text: str) -> str:
+    """A date and time that Django reads (seconds may be missing, an offset may be hours) as a flag file has it.
+
+    >>> _rfc3339("2026-12-01 9:30+11"), _rfc3339("2026-12-01T00:00Z"), _rfc3339("2026-12-01T00:00:00.5 +0530")
+    ('2026-12-01T09:30:00+11:00', '2026-12-01T00:00:00Z', '2026-12-01T00:00:00.5+05:30')
+    """
+    found = _MOMENT.fullmatch(text)
+    if found is None:
+        return text
+    year, month, day, hour, minute, second, offset = found.groups()
+    if offset and offset != "Z":
+        offset = f"{offset[:3]}:{offset[3:].lstrip(':') or '00'}"
+    second = (second or ":00").replace(",", ".")
+    return f"{year}-{month:0>2}-{day:0>2}T{hour:0>2}:{minute}{second}{offset or ''}"
 
 
 _SAYINGS: Final[Mapping[str, Callable[[FlagDraft, Any], Any]]] = MappingProxyType(

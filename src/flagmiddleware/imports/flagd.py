@@ -46,6 +46,7 @@ class _Import:
         self.source = source
         self.shared = shared
         self.names: dict[str, Any] = {}
+        self.sticky: str | None = None
 
     def run(self) -> None:
         """Fill the flag."""
@@ -68,7 +69,8 @@ class _Import:
             flag.rules.clear()
             flag.lost(f"its targeting: {error}")
         if not any(note.flag == flag.key and note.kept != "exact" for note in flag.notes):
-            flag.exact("its targeting came over; attributes must have the types that the file shows")
+            told = "its targeting came over; attributes must have the types that the file shows"
+            flag.exact(told if targeting else "it has no targeting")
 
     def _variants(self, variants: Mapping[str, Any], default: str) -> None:
         flag = self.flag
@@ -90,14 +92,28 @@ class _Import:
         return {"serve": self.names[result]}
 
     def _fractional(self, parts: Any) -> dict[str, Any]:
-        if not isinstance(parts, list) or not all(isinstance(part, list) and part for part in parts):
-            raise _Unsayable("`fractional` over a key of its own; set `sticky_by`")
+        if not isinstance(parts, list) or not parts:
+            raise _Unsayable("`fractional` over nothing")
+        parts = self._sticky(parts)
+        if not all(isinstance(part, list) and part and isinstance(part[0], str) for part in parts):
+            raise _Unsayable("`fractional` over something else than variants")
         weights = {part[0]: part[1] if len(part) > 1 else 1 for part in parts}
         if not all(name in self.names and isinstance(weight, int) for name, weight in weights.items()):
             raise _Unsayable("`fractional` over something else than variants")
         self.flag.reshuffles(moved_by_split(list(weights.values())), "the fractional split is hashed anew")
         named = {True: "on", False: "off"}
         return {"split": {named.get(self.names[name], self.names[name]): weight for name, weight in weights.items()}}
+
+    def _sticky(self, parts: list[Any]) -> list[Any]:
+        """Say what is hashed; gives the parts that follow."""
+        given = isinstance(parts[0], Mapping)
+        name = _hashed(parts[0]) if given else "user"
+        if self.sticky not in (None, name):
+            raise _Unsayable("several `fractional` over different attributes; here a flag hashes one")
+        self.sticky = name
+        if name != "user":
+            self.flag.body["sticky_by"] = name
+        return parts[1:] if given else parts
 
     def _rules(self, logic: Any) -> Iterator[dict[str, Any]]:
         logic = self._resolved(logic)
@@ -131,9 +147,21 @@ class _Import:
 
 def _attribute(logic: Any) -> str:
     name = logic.get("var") if isinstance(logic, Mapping) else None
+    if isinstance(name, list) and len(name) == 1:
+        name = name[0]  # JsonLogic takes a single operand with or without its list
     if not isinstance(name, str) or not name or "." in name or name in RESERVED or name.startswith("$"):
         raise _Unsayable(f"an operand like {logic!r:.60}")
     return "user" if name == "targetingKey" else name
+
+
+def _hashed(logic: Mapping[str, Any]) -> str:
+    """The attribute that a `fractional` of its own key hashes; the flag's key beside it is our salt anyway."""
+    parts = logic.get("cat")
+    if isinstance(parts, list):
+        others = [part for part in parts if part != {"var": "$flagd.flagKey"}]
+        if len(others) == 1:
+            return _attribute(others[0])
+    return _attribute(logic)
 
 
 def _comparison(operator: str, arguments: list[Any]) -> Any:

@@ -46,6 +46,10 @@ class _Unsayable(Exception):
     """A part that the native grammar has no words for."""
 
 
+class _Never(Exception):
+    """A strategy that holds for nobody: a rule less."""
+
+
 def convert(data: bytes, name: str, options: Mapping[str, Any]) -> Draft:
     """The native draft of an Unleash payload."""
     document = load(data, name)
@@ -88,6 +92,8 @@ class _Import:
         for place, strategy in enumerate(strategies):
             try:
                 self._strategy(strategy, last=place == len(strategies) - 1)
+            except _Never:
+                continue
             except _Unsayable as error:
                 flag.lost(f"strategy {place + 1} ({strategy.name}) is left out: {error}")
         if not strategies:
@@ -140,7 +146,7 @@ class _Import:
             if number not in self.segments:
                 raise _Unsayable(f"there is no segment {number}")
             constraints += self.segments[number].constraints
-        parts = [*self._function(strategy), *map(self._constraint, constraints)]
+        parts = [part for part in (*self._function(strategy), *map(self._constraint, constraints)) if part is not None]
         condition = every(parts)
         payload = self._payload(strategy.variants or self.feature.variants or [])
         percentage = self._percentage(strategy)
@@ -168,20 +174,30 @@ class _Import:
 
     def _function(self, strategy: Strategy) -> list[Any]:
         if strategy.name == "userWithId":
-            return [{"user": [one.strip() for one in (strategy.parameter("userIds") or "").split(",") if one.strip()]}]
+            return [{"user": _listed(strategy, "userIds")}]
         if strategy.name == "remoteAddress":
-            return [
-                {"ip": {"cidr": [one.strip() for one in (strategy.parameter("IPs") or "").split(",") if one.strip()]}}
-            ]
+            return [{"ip": {"cidr": _listed(strategy, "IPs")}}]
         if strategy.name != "default" and strategy.name not in _PERCENTAGES:
             raise _Unsayable("it is no built-in strategy that can be said here")
         return []
 
     def _constraint(self, constraint: Constraint) -> Any:
         name = _FIELDS.get(constraint.context_name, constraint.context_name)
+        if constraint.operator in ("IN", "NOT_IN") and not constraint.values:
+            if (constraint.operator == "IN") is not constraint.inverted:
+                raise _Never
+            return None
         say: Callable[[Constraint, str], Any] = _schedule if name == "currentTime" else _say
         said = say(constraint, name)
         return {"not": said} if constraint.inverted else said
+
+
+def _listed(strategy: Strategy, parameter: str) -> list[str]:
+    """The parts of a parameter that is a list; without one nobody is meant."""
+    found = [one.strip() for one in (strategy.parameter(parameter) or "").split(",") if one.strip()]
+    if not found:
+        raise _Never
+    return found
 
 
 def _schedule(constraint: Constraint, name: str) -> Any:

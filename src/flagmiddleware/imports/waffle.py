@@ -76,7 +76,7 @@ def _flag(draft: Draft, fields: dict[str, Any], groups: dict[Any, Any]) -> None:
         flag.lost(
             "testing mode took an unsigned parameter; now it takes a signed, expiring link (flags with `qa: true`)"
         )
-    _percent(flag, float(fields.get("percent") or 0))
+    _percent(flag, float(fields.get("percent") or 0), rollout=bool(fields.get("rollout")))
 
 
 def _languages(flag: FlagDraft, fields: dict[str, Any]) -> None:
@@ -108,13 +108,14 @@ def _only(key: Any) -> Any:
     return key[0] if isinstance(key, list) and len(key) == 1 else key  # --natural-foreign writes ["editors"]
 
 
-def _percent(flag: FlagDraft, percentage: float) -> None:
+def _percent(flag: FlagDraft, percentage: float, *, rollout: bool) -> None:
     if percentage > 0:
         flag.rule(name="percent", rollout=percent(percentage))
+        again = "; in rollout mode who was out drew again in each browser session, and now stays out" if rollout else ""
         flag.reshuffles(
             moved_by_rollout(percentage),
-            f"{percent(percentage)} was a dice kept in a cookie; now it is a hash of the user or visitor. "
-            "FLAGMIDDLEWARE's waffle pins keep those who have a cookie where they are, until the date you set",
+            f"{percent(percentage)} was a dice kept in a cookie{again}; now it is a hash of the user or visitor. "
+            "FLAGMIDDLEWARE['WAFFLE_COOKIES_UNTIL'] keeps those who have a cookie where they are until a day",
         )
     else:
         flag.exact("every condition came over")
