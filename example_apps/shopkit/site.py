@@ -1,13 +1,15 @@
-"""Where a shop finds its flag file, its secret and its data: one environment variable each, one default each."""
+"""Where a shop finds its flag file, its secret, its data and its pages."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-__all__ = ["STATIC", "data_folder", "flag_file", "secret"]
+__all__ = ["STATIC", "TEMPLATES", "data_folder", "flag_file", "secret"]
 
 STATIC = Path(__file__).parent / "static"
+TEMPLATES = Path(__file__).parent / "templates"
+"""Jinja's, for Flask and Starlette: what these name differently, each gives its templates under one name."""
 
 
 def flag_file(app_folder: Path) -> Path:

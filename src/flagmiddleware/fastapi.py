@@ -13,7 +13,15 @@ from starlette.requests import HTTPConnection
 
 from . import starlette
 from .errors import ConfigurationError
-from .starlette import current_flags, flags_endpoints, flags_from, flags_json, gated_endpoints, script_tag
+from .starlette import (
+    current_flags,
+    flags_endpoints,
+    flags_from,
+    flags_json,
+    gated_endpoints,
+    qa_endpoint,
+    script_tag,
+)
 from .web.current import CURRENT
 from .web.gate import GATE_ATTRIBUTE, Gate, GateOptions, gate_of
 from .web.request import RequestFlags
@@ -35,6 +43,7 @@ __all__ = [
     "flags_from",
     "flags_json",
     "hide_gated_routes",
+    "qa_endpoint",
     "script_tag",
 ]
 

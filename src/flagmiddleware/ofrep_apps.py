@@ -7,12 +7,12 @@ context is the server's side of the evaluation context.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from http import HTTPStatus
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
 from .ofrep import Ofrep, OfrepRequest, OfrepResponse
 from .web.current import running_flags
+from .web.endpoints import Answer, send_asgi, start_wsgi
 
 __all__ = ["ofrep_asgi", "ofrep_wsgi"]
 
@@ -37,10 +37,7 @@ def ofrep_asgi(ofrep: Ofrep) -> Callable[[Scope, Receive, Send], Awaitable[None]
             here=running_flags(),
             original=scope,
         )
-        response = await ofrep.arespond(request)
-        pairs = [(name.lower().encode(), value.encode()) for name, value in _with_length(response)]
-        await send({"type": "http.response.start", "status": response.status, "headers": pairs})
-        await send({"type": "http.response.body", "body": response.body})
+        await send_asgi(_answer(await ofrep.arespond(request)), send)
 
     return app
 
@@ -70,9 +67,7 @@ def ofrep_wsgi(ofrep: Ofrep) -> Callable[[dict[str, Any], Callable[..., Any]], I
             here=running_flags(),
             original=environ,
         )
-        response = ofrep.respond(request)
-        start_response(f"{response.status} {HTTPStatus(response.status).phrase}", _with_length(response))
-        return [response.body]
+        return start_wsgi(_answer(ofrep.respond(request)), start_response)
 
     return app
 
@@ -85,6 +80,5 @@ def _read(environ: dict[str, Any], limit: int) -> bytes:
     return body
 
 
-def _with_length(response: OfrepResponse) -> list[tuple[str, str]]:
-    length = [] if response.status == HTTPStatus.NOT_MODIFIED else [("Content-Length", str(len(response.body)))]
-    return [*response.headers, *length]
+def _answer(response: OfrepResponse) -> Answer:
+    return Answer(response.status, list(response.headers), response.body)

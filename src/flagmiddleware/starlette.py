@@ -12,20 +12,24 @@ from starlette.concurrency import run_in_threadpool
 from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 from starlette.exceptions import HTTPException, WebSocketException
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import Mount, Route
+from starlette.responses import RedirectResponse, Response
 from starlette.types import Scope
 
 from . import asgi
-from .errors import ConfigurationError
+from .errors import ConfigurationError, FlagMiddlewareError
+from .starlette_routes import flags_endpoints, qa_endpoint
 from .web.current import current_flags
-from .web.frontend import flags_json, health, is_fresh, payload, script_tag
+from .web.frontend import flags_json, script_tag
 from .web.gate import GATE_ATTRIBUTE, Gate, GateOptions, explain_unknown, gate_of, unknown_keys
-from .web.request import RequestFlags
+from .web.mentions import unknown_mentions
+from .web.request import RequestFlags, Unbound
 from .web.say import LOGGER
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
     from typing_extensions import Unpack
+
+    from .model import Ruleset
 
 __all__ = [
     "FlagMiddleware",
@@ -35,6 +39,7 @@ __all__ = [
     "flags_from",
     "flags_json",
     "gated_endpoints",
+    "qa_endpoint",
     "script_tag",
 ]
 
@@ -56,26 +61,81 @@ class FlagMiddleware(asgi.FlagMiddleware):
 
     Install it with ``Middleware(FlagMiddleware, source="flags.yaml")`` or ``flags=Flags(…)``, in any order with
     Starlette's own authentication and session middlewares: they are asked when a rule needs them.
+
+    ``templates=`` (``Jinja2Templates``, a Jinja environment, or several) teaches them the tags, and has the keys in
+    them checked at start.
     """
 
     facts = StarletteFacts
 
+    def __init__(self, app: asgi.ASGIApp, *source: Any, **settings: Any) -> None:
+        self._environments = _taught(settings.pop("templates", ()))
+        try:
+            super().__init__(app, *source, **settings)
+        except FlagMiddlewareError:
+            # Starlette makes its middlewares when it is first called, for the lifespan; servers take an exception
+            # there for an application without a lifespan, and go on to serve errors.
+            self.app = app
+            self._again = type(self), source, settings
+            self.__class__ = _Unstarted
+
     def started(self, scope: Scope) -> None:
-        """Tell about gates whose flags nobody defined."""
-        routes = getattr(scope.get("app"), "routes", ())
-        for where, gate in self.gates(routes):
-            for key, suggestion in unknown_keys(gate.keys, self.installation.flags.ruleset):
+        """Tell about gates and templates whose flags nobody defined."""
+        ruleset = self.installation.flags.ruleset
+        for where, gate in self.gates(getattr(scope.get("app"), "routes", ())):
+            for key, suggestion in unknown_keys(gate.keys, ruleset):
                 LOGGER.error("%s", explain_unknown(key, suggestion, f"flag_required on {where}"))
+        for problem in _unknown_in_templates(self._environments, ruleset):
+            LOGGER.error("%s", problem)
 
     def gates(self, routes: Iterable[Any]) -> Iterator[tuple[str, Gate]]:
         """Every gate among these routes, and where it stands."""
         return gated_endpoints(routes)
 
 
+class _Unstarted(FlagMiddleware):
+    """Stands in for a middleware that could not be made, and tells the server why: it does not start."""
+
+    async def __call__(self, scope: Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        kind, source, settings = self._again
+        try:
+            asgi.FlagMiddleware.__init__(self, self.app, *source, **settings)
+        except FlagMiddlewareError as error:
+            if scope["type"] == "lifespan":
+                await receive()
+                await send({"type": "lifespan.startup.failed", "message": str(error)})
+            raise
+        self.__class__ = kind  # type: ignore[assignment]  # without a lifespan, mending the file is enough
+        await self(scope, receive, send)
+
+
+def _taught(templates: Any) -> list[Environment]:
+    """The environments, with the tags. Jinja is imported only where a site has it."""
+    if not templates:
+        return []
+    from .web.jinja_scan import environments, teach
+
+    found = environments(templates)
+    for env in found:
+        teach(env)
+    return found
+
+
+def _unknown_in_templates(templates: Iterable[Environment], ruleset: Ruleset) -> Iterator[str]:
+    for env in templates:
+        from .web.jinja_scan import template_mentions
+
+        yield from unknown_mentions(template_mentions(env, ruleset.flags), ruleset)
+
+
 def flags_from(connection: HTTPConnection) -> RequestFlags:
     """The flags of this request or websocket."""
-    here = connection.scope["state"].get("flags") if "state" in connection.scope else None
-    return here if isinstance(here, RequestFlags) else asgi.flags_from(connection.scope)
+    try:
+        here = connection.scope["state"]["flags"]
+    except KeyError:
+        here = None
+    # Mostly this is the first look at it; isinstance has more to ask before it knows.
+    return here if type(here) is Unbound or isinstance(here, RequestFlags) else asgi.flags_from(connection.scope)
 
 
 # -- gates --------------------------------------------------------------------------------------------------------
@@ -194,29 +254,3 @@ def gated_endpoints(routes: Iterable[Any]) -> Iterator[tuple[str, Gate]]:
         if gate is not None:
             yield f"{getattr(endpoint, '__module__', '?')}.{getattr(endpoint, '__qualname__', '?')}", gate
         yield from gated_endpoints(getattr(route, "routes", None) or ())
-
-
-# -- endpoints to mount -------------------------------------------------------------------------------------------
-
-
-def flags_endpoints(path: str = "/flags", *, may_see: Callable[[Request], bool] | None = None) -> Mount:
-    """Routes to mount where you like: the public flags as JSON with an entity tag, and below it ``/health``.
-
-    ``may_see(request)`` says who gets more of the health check than the state.
-    """
-
-    async def flags(request: Request) -> Response:
-        here = flags_from(request)
-        await here.ready(*(key for key, flag in here.plan.ruleset.flags.items() if flag.public))
-        body, etag = payload(here)
-        headers = {"ETag": etag, "Cache-Control": "no-cache"}
-        if is_fresh(request.headers.get("if-none-match"), etag):
-            return Response(status_code=304, headers=headers)
-        return Response(body, media_type="application/json", headers=headers)
-
-    async def state(request: Request) -> Response:
-        detail = may_see is not None and bool(may_see(request))
-        status, body = health(flags_from(request).flags, detail=detail)
-        return JSONResponse(body, status, {"Cache-Control": "no-store"})
-
-    return Mount(path, routes=[Route("/", flags, name="flags"), Route("/health", state, name="flags-health")])

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.urls import path
+from django.urls import include, path
 from django.views import View
 
 from flagmiddleware.django import current_flags, flag_required, flags_from
@@ -79,6 +79,9 @@ urlpatterns = [
     path("twice", twice),
     path("stream", stream),
     path("boom", boom),
+    path("json", contract_urls.template("{{ flags|flags_json }}")),
+    path("script", contract_urls.template("{% flags_script_tag nonce='n0nce' %}")),
+    path("flags/", include("flagmiddleware.django.urls")),
     path("gated", gated("new-checkout")),
     path("gated-class", GatedClass.as_view()),
     path("gated-otherwise", gated("new-checkout", otherwise=old)),

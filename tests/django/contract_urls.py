@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.urls import path
+from django.template import engines
+from django.urls import include, path
 from django.views import View
 
 from flagmiddleware.django import current_flags, flag_required, flags_from
@@ -63,6 +64,11 @@ def boom(request: HttpRequest) -> HttpResponse:
     raise RuntimeError("boom")
 
 
+def template(text: str) -> Callable[[HttpRequest], HttpResponse]:
+    made = engines["django"].from_string("{% load flags %}" + text)
+    return lambda request: HttpResponse(made.render({}, request))
+
+
 def old(request: HttpRequest) -> HttpResponse:
     return HttpResponse("old")
 
@@ -90,6 +96,9 @@ urlpatterns = [
     path("twice", twice),
     path("stream", stream),
     path("boom", boom),
+    path("json", template("{{ flags|flags_json }}")),
+    path("script", template("{% flags_script_tag nonce='n0nce' %}")),
+    path("flags/", include("flagmiddleware.django.urls")),
     path("gated", gated("new-checkout")),
     path("gated-class", GatedClass.as_view()),
     path("gated-otherwise", gated("new-checkout", otherwise=old)),

@@ -5,6 +5,7 @@ DATABASE holds the URL of a PostgreSQL, or the path of an SQLite file; every sce
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -45,7 +46,7 @@ settings.configure(
 )
 django.setup()
 
-from django.core.management import call_command  # noqa: E402
+from django.core.management import CommandError, call_command  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
 from django.http import HttpResponse  # noqa: E402
 from django.test import Client  # noqa: E402
@@ -55,8 +56,9 @@ from flagmiddleware.django.installed import installation  # noqa: E402
 from flagmiddleware.django.store.models import HistoryEntry, StoredFlag, StoreState  # noqa: E402
 from flagmiddleware.django.store.source import OrmSource  # noqa: E402
 from flagmiddleware.errors import ConflictError, SourceError  # noqa: E402
+from flagmiddleware.formats.native.lines import join  # noqa: E402
 from flagmiddleware.sources.base import Change  # noqa: E402
-from flagmiddleware.sources.chain import verify  # noqa: E402
+from flagmiddleware.sources.chain import FIRST, link, verify  # noqa: E402
 
 
 def page(request: Any) -> HttpResponse:
@@ -193,6 +195,52 @@ def pushed() -> None:
     call_command("flags", "log", "beta")
     entry = HistoryEntry.objects.get(revision=2)
     assert (entry.flag, entry.reason, entry.via) == ("beta", "it burns", "flags kill")
+
+
+def reverted() -> None:
+    """`manage.py flags revert REVISION:KEY` takes one flag back; what came later has to be taken back first."""
+    put(None, beta=ON, other={})
+    put("1", beta={**ON, "owner": ["shop"]}, other={"description": "new"}, reason="both")
+    call_command("flags", "revert", "2:beta", "-m", "too early")
+    assert json.loads(StoredFlag.objects.get(key="beta").definition) == ON
+    assert json.loads(StoredFlag.objects.get(key="other").definition) == {"description": "new"}
+    put("3", beta=ON)
+    call_command("flags", "revert", "4:other", "-m", "not yet")
+    assert json.loads(StoredFlag.objects.get(key="other").definition) == {"description": "new"}
+    assert HistoryEntry.objects.filter(via="flags revert").count() == 2
+    with pytest.raises((SystemExit, CommandError)):
+        call_command("flags", "revert", "2:other", "-m", "changed since")
+    assert verify(list(reversed(OrmSource().history(1000)))) is None
+
+
+def migrated() -> None:
+    """A history from before it told changes in words is still whole, and goes on."""
+    call_command("migrate", "flagmiddleware_store", "0001", verbosity=0)
+    old = {"revision": "1", "time": repr(1.5), "keys": "beta", "actor": "Ann", "reason": "first", "via": "test"}
+    old |= {"old": "", "new": "{}"}
+    linked = link(FIRST, old)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO flagmiddleware_store_historyentry (revision, flag, new, actor, reason, via, at, link) "
+            "VALUES (1, 'beta', '{}', 'Ann', 'first', 'test', 1.5, %s)",
+            [linked],
+        )
+        top = '{"version":1}'
+        digest = hashlib.sha256(join(top, [("beta", "{}")])).hexdigest()
+        cursor.execute(
+            "INSERT INTO flagmiddleware_store_storestate (id, revision, epoch, sha256, top, link) "
+            "VALUES (1, 1, 'e', %s, %s, %s)",
+            [digest, top, linked],
+        )
+        cursor.execute(
+            "INSERT INTO flagmiddleware_store_storedflag (key, position, definition) VALUES ('beta', 0, '{}')"
+        )
+    call_command("migrate", "flagmiddleware_store", verbosity=0)
+    put("1", beta=ON)
+    newest, oldest = OrmSource().history()
+    assert "from" not in oldest
+    assert (newest["from"], newest["to"]) == ("off for everyone", "on for everyone")
+    assert verify([oldest, newest]) is None
 
 
 if __name__ == "__main__":

@@ -136,6 +136,10 @@ def test_middleware_order(site: Flags, settings: Any, order: str, wrong: bool) -
         ({"SOURCE": "x.yaml", "CONTEXT": "no.such.function"}, "settings.FLAGMIDDLEWARE['CONTEXT']: 'no.such.function'"),
         ({"SOURCE": "x.yaml", "TRUSTED_PROXIES": -1}, "settings.FLAGMIDDLEWARE['TRUSTED_PROXIES']: -1"),
         ({"FLAGS": "flags.yaml"}, "settings.FLAGMIDDLEWARE['FLAGS']"),
+        ({"SOURCE": "http://h/", "MAX_STALE": -1}, "settings.FLAGMIDDLEWARE['MAX_STALE']: -1"),
+        ({"SOURCE": "http://h/", "CACHE_DIR": 1}, "settings.FLAGMIDDLEWARE['CACHE_DIR']: 1"),
+        ({"SOURCE": "http://h/", "START_TIMEOUT": 0}, "settings.FLAGMIDDLEWARE['START_TIMEOUT']: 0"),
+        ({"SOURCE": "http://h/", "SNAPSHOT_KEY": b"x"}, "settings.FLAGMIDDLEWARE['SNAPSHOT_KEY']: needs"),
     ],
 )
 def test_bad_settings(settings: Any, given: Any, words: str) -> None:
@@ -170,6 +174,17 @@ def test_running_site_survives_a_broken_file(settings: Any, tmp_path: Path) -> N
     flags.refresh()
     assert flags.is_enabled("new-checkout")
     assert str(flags.status.state) == "STALE"
+
+
+def test_running_site_survives_a_file_that_is_gone(settings: Any, tmp_path: Path) -> None:
+    """A file that was deleted, or can be read by nobody, changes no page and is told in a line or two."""
+    file = tmp_path / "flags.yaml"
+    file.write_text("version: 1\nflags: {beta: {rules: [{serve: true}]}}\n")
+    settings.ROOT_URLCONF = __name__
+    settings.FLAGMIDDLEWARE = {"SOURCE": file, "REFRESH": 0}
+    for trouble in (lambda: None, file.unlink, lambda: file.symlink_to(file)):
+        trouble()
+        assert [Client().get("/good").status_code for _ in range(5)] == [200] * 5
 
 
 seen: list[Observation] = []

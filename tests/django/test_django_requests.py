@@ -308,6 +308,31 @@ def test_threads() -> None:
     assert seen == [False, True]
 
 
+def test_background_work_keeps_the_answers(site: Flags) -> None:
+    """A thread that took the context along, and outlives the request, still has the request's flags and attributes."""
+    ended, seen = threading.Event(), []
+
+    from contextvars import copy_context
+
+    from flagmiddleware.django import FlagMiddleware
+
+    def work(here: Any) -> None:
+        assert ended.wait(20)
+        seen.extend([current_flags() is here, here.is_enabled("always"), here.is_enabled("for-path")])
+
+    def view(request: HttpRequest) -> HttpResponse:
+        request.flags.is_enabled("always")
+        threads.append(threading.Thread(target=copy_context().run, args=(work, request.flags)))
+        threads[0].start()
+        return HttpResponse()
+
+    threads: list[threading.Thread] = []
+    FlagMiddleware(view)(RequestFactory().get("/read"))
+    ended.set()
+    threads[0].join(20)
+    assert seen == [True, True, True]
+
+
 def test_outside_a_request(site: Flags) -> None:
     """In a shell or a command, ``current_flags()`` are the site's, for nobody in particular."""
     assert current_flags().flags is site

@@ -20,7 +20,19 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(request.getfixturevalue("postgres_url"))
 
 
-@pytest.mark.parametrize("scenario", ["follows", "uncommitted", "writers", "tampered", "empty", "pushed"])
+SCENARIOS = [
+    "follows",
+    pytest.param("uncommitted", marks=pytest.mark.faults),
+    "writers",
+    "tampered",
+    "empty",
+    "pushed",
+    "reverted",
+    "migrated",
+]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
 def test_store(scenario: str, database: str, tmp_path: Path) -> None:
     """Each scenario of ``store_site`` (its docstring says what it pins) holds on both databases."""
     done = subprocess.run(

@@ -19,6 +19,8 @@ from flagmiddleware.sources.chain import verify
 pytestmark = pytest.mark.django_db
 
 LIST = "/admin/flagmiddleware_store/storedflag/"
+SHARED = "/admin/flagmiddleware_store/storestate/"
+HISTORY = "/admin/flagmiddleware_store/historyentry/"
 DOCUMENT: dict[str, Any] = {
     "version": 1,
     "segments": {"insiders": {"is_staff": True}},
@@ -225,3 +227,82 @@ def test_the_history_is_read_only() -> None:
 def test_migrations_are_complete() -> None:
     """The models and the migrations say the same."""
     call_command("makemigrations", "flagmiddleware_store", check=True, dry_run=True, verbosity=0)
+
+
+def share(client: Client, **fields: Any) -> Any:
+    """Send the page of segments and policy."""
+    top = json.loads(StoreState.objects.get().top)
+    sent = {name: json.dumps(fields.pop(name, top.get(name, {}))) for name in ("segments", "policy")}
+    data = {"revision": str(StoreState.objects.get().revision), **sent, **fields}
+    return client.post(f"{SHARED}1/change/", data)
+
+
+def test_segments_and_policy_are_edited_with_a_reason() -> None:
+    """Both are shown as they are, written with a reason, kept in the history; the flags and all else stay."""
+    client = signed_in("root", superuser=True)
+    assert "insiders" in client.get(SHARED).content.decode()
+    assert "insiders" in client.get(f"{SHARED}1/change/").content.decode()
+    wider = {"insiders": {"any": [{"is_staff": True}, {"plan": "pro"}]}}
+    assert "reason" in errors(share(client, segments=wider))
+    assert share(client, segments=wider, policy={}, reason="pro users too").status_code == 302
+    top = json.loads(StoreState.objects.get().top)
+    assert top == {"version": 1, "segments": wider}
+    entry = HistoryEntry.objects.filter(flag="").first()
+    assert entry is not None
+    assert (entry.reason, entry.revision, entry.actor) == ("pro users too", 2, "root")
+    assert "roles" in (entry.old or "")
+    assert body("banner") == DOCUMENT["flags"]["banner"]
+    assert "pro users too" in client.get(f"{SHARED}1/history/", follow=True).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"segments": {}}, "insiders"),
+        ({"segments": {"insiders": {"segment": "insiders"}}}, "cycle"),
+        ({"segments": {"insiders": {"is_staff": None}}}, "segments.insiders"),
+        ({"policy": {"roles": {"boss": "aprove"}}}, "did you mean"),
+        ({"policy": {"strategies": {"fast-lane": {"soak": "soon"}}}}, "policy.strategies.fast-lane.soak"),
+        ({"segments": {"insiders": {"segment": "x"}}, "policy": {"rolls": {}}}, "rolls"),
+    ],
+)
+def test_segments_and_policy_that_are_wrong_are_refused(fields: Any, message: str) -> None:
+    """What the parser has against them stands on the page, beside the field; nothing is written."""
+    response = share(signed_in("root", superuser=True), **fields, reason="x")
+    assert message in errors(response)
+    assert list(response.context["adminform"].form.errors) == list(fields)
+    assert StoreState.objects.get().revision == 1
+
+
+def test_a_segment_belongs_to_the_owners_of_its_flags() -> None:
+    """Who changes a segment changes every flag that names it, and must own them; the policy asks for its admins."""
+    wider = {"insiders": {"is_staff": True}, "pro": {"plan": "pro"}}
+    press = signed_in("pia", "change_storestate", "view_storestate", groups=("press",))
+    assert share(press, segments=wider, reason="a new one hurts nobody").status_code == 302
+    narrower = {**wider, "insiders": {"is_superuser": True}}
+    assert "Not allowed" in errors(share(press, segments=narrower, reason="x"))
+    assert "Not allowed" in errors(share(press, policy={"roles": {"pia": "admin"}}, reason="x"))
+    shop = signed_in("olga", "change_storestate", "view_storestate", groups=("shop",))
+    assert share(shop, segments=narrower, reason="ours").status_code == 302
+    assert signed_in("vera", "view_storestate").post(f"{SHARED}1/change/", {}).status_code == 403
+
+
+def test_segments_are_not_written_over_either() -> None:
+    """A page that is older than the flags is refused."""
+    client = signed_in("root", superuser=True)
+    edit(client, "dark", {"description": "mine"}, reason="first")
+    assert "Somebody else" in errors(share(client, segments=DOCUMENT["segments"], reason="late", revision="1"))
+
+
+def test_the_history_tells_changes_in_words() -> None:
+    """Whom a flag served what before and after, and which share of everyone, stand in the list and on the page."""
+    client = signed_in("root", superuser=True)
+    assert edit(client, "dark", {"rules": [{"rollout": "5%"}]}, reason="go").status_code == 302
+    listed = client.get(f"{HISTORY}?flag=dark").content.decode()
+    entry = HistoryEntry.objects.filter(flag="dark").first()
+    assert entry is not None
+    page = client.get(f"{HISTORY}{entry.pk}/change/").content.decode()
+    for text in (listed, page):
+        assert "off for everyone" in text
+        assert "on for 5 % of everyone" in text
+        assert "0 % → 5 %" in text

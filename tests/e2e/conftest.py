@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.e2e.shops import Shop, migrate, open_shop
 
@@ -23,3 +24,12 @@ def start(tmp_path: Path, migrated: Callable[[], Path]) -> Iterator[Callable[[st
     """``start(app, server)`` opens a shop for one test."""
     with ExitStack() as stack:
         yield lambda app, server: stack.enter_context(open_shop(app, server, tmp_path, migrated))
+
+
+@pytest.fixture(scope="module")
+def browser(chromium_path: str, chromium_arguments: list[str]) -> Iterator[Browser]:
+    """Chromium, once for a file: while it runs, this thread can have no other event loop."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path, args=chromium_arguments)
+        yield browser
+        browser.close()

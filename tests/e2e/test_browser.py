@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from flagmiddleware import Flags
 from flagmiddleware.web.overrides import sign
+from tests.e2e.people import become, buy, page_of
 from tests.e2e.shops import USUAL, Shop, open_shop
 from tests.e2e.test_proxy_cache import SITE, ZONE
 from tests.services import nginx_server
@@ -21,15 +21,6 @@ pytestmark = pytest.mark.browser
 SECRET = "a secret for the tests only, long enough"
 
 
-@pytest.fixture(scope="module")
-def browser(chromium_path: str, chromium_arguments: list[str]) -> Iterator[Browser]:
-    """Chromium, once."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path, args=chromium_arguments)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture(scope="module", params=USUAL, ids=lambda pair: pair[0])
 def shop(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, migrated: Callable[[], Path]
@@ -37,29 +28,6 @@ def shop(
     """Each shop once."""
     with open_shop(*request.param, tmp_path_factory.mktemp("shop"), migrated) as running:
         yield running
-
-
-@contextmanager
-def page_of(browser: Browser, url: str) -> Iterator[Page]:
-    """A page of somebody without any cookies."""
-    context = browser.new_context(base_url=url)
-    yield context.new_page()
-    context.close()
-
-
-def become(page: Page, name: str) -> None:
-    """Press the button of one of the people to try."""
-    page.goto("/account/")
-    page.get_by_role("button", name=f"Be {name}").click()
-    expect(page.get_by_role("heading", name=f"You are {name}")).to_be_visible()
-
-
-def buy(page: Page) -> None:
-    """Put a pot into the basket, from the catalogue on."""
-    page.goto("/")
-    page.get_by_role("link", name="Glass Pot").click()
-    page.get_by_role("button", name="Add to the basket").click()
-    expect(page.get_by_role("heading", name="Your basket")).to_be_visible()
 
 
 def check_out(page: Page, heading: str) -> None:

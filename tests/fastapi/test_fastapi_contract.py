@@ -13,9 +13,17 @@ from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from flagmiddleware import Flags
-from flagmiddleware.fastapi import FlagMiddleware, FlagsOfRequest, current_flags, flag_required
+from flagmiddleware.fastapi import (
+    FlagMiddleware,
+    FlagsOfRequest,
+    current_flags,
+    flag_required,
+    flags_endpoints,
+    flags_json,
+    script_tag,
+)
 from flagmiddleware.testing.contract_adapter import AdapterContract, Site, answer
-from tests.starlette.pages import HeaderBackend
+from tests.starlette.pages import HeaderBackend, is_staff
 from tests.web.clients import PEER, ASGISite
 
 Keys = Annotated[list[str], Query(alias="key")]
@@ -70,6 +78,14 @@ def add_readers(app: FastAPI, hook: Callable[[], None]) -> None:
             flags.preload(*keys)
         return StreamingResponse(answer(flags, keys) for _ in range(1))
 
+    @app.get("/json")
+    def json_page(flags: FlagsOfRequest) -> Response:
+        return PlainTextResponse(flags_json(flags))
+
+    @app.get("/script")
+    def script(flags: FlagsOfRequest) -> Response:
+        return PlainTextResponse(script_tag(flags, nonce="n0nce"))
+
     @app.get("/boom")
     def boom(flags: FlagsOfRequest, keys: Keys) -> Response:
         answer(flags, keys)
@@ -101,6 +117,7 @@ class Driver:
         app = FastAPI()
         add_readers(app, hook)
         add_gates(app)
+        app.router.routes.append(flags_endpoints(may_see=is_staff))
         app.add_middleware(AuthenticationMiddleware, backend=HeaderBackend())
         app.add_middleware(FlagMiddleware, flags=flags, **settings)
         return ASGISite(app)

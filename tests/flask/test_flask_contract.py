@@ -8,12 +8,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from flask import Flask, Response, g, request, stream_with_context
+from flask import Flask, Response, g, render_template_string, request, stream_with_context
 from flask.views import MethodView
-from flask_login import LoginManager
+from flask_login import LoginManager, current_user
 
 from flagmiddleware import Flags
-from flagmiddleware.flask import FlagMiddleware, current_flags, flag_required
+from flagmiddleware.flask import FlagMiddleware, current_flags, flag_required, flags_blueprint
 from flagmiddleware.testing.contract_adapter import AdapterContract, Site, answer
 from tests.web.clients import PEER, WSGISite
 
@@ -58,6 +58,8 @@ def pages(hook: Callable[[], None]) -> dict[str, Callable[..., Any]]:
 
     return {
         "/none": lambda: "none", "/read": read, "/aread": aread, "/current": lambda: answer(current_flags(), keys()),
+        "/json": lambda: render_template_string("{{ flags_json() }}"),
+        "/script": lambda: render_template_string("{{ flags_script_tag(nonce='n0nce') }}"),
         "/cached": cached, "/twice": twice, "/stream": stream, "/boom": boom,
     }  # fmt: skip
 
@@ -101,6 +103,7 @@ class Driver:
         LoginManager(app, add_context_processor=False).request_loader(load)
         for path, view in {**pages(hook), **gated_pages()}.items():
             app.add_url_rule(path, path[1:], view)
+        app.register_blueprint(flags_blueprint(may_see=lambda request: getattr(current_user, "is_staff", False)))
         return WSGISite(app)
 
 

@@ -62,6 +62,9 @@ def test_installing_twice_is_refused() -> None:
         ({"FLAGMIDDLEWARE_SORCE": "flags.yaml"}, "did you mean FLAGMIDDLEWARE_SOURCE"),
         ({"FLAGMIDDLEWARE_SOURCE": flags_of(), "FLAGMIDDLEWARE_USER": "ann"}, "FLAGMIDDLEWARE_USER"),
         ({"FLAGMIDDLEWARE_SOURCE": flags_of(), "FLAGMIDDLEWARE_TRUSTED_PROXIES": -1}, "FLAGMIDDLEWARE_TRUSTED_PROXIES"),
+        ({"FLAGMIDDLEWARE_SOURCE": flags_of(), "FLAGMIDDLEWARE_MAX_STALE": "1"}, "FLAGMIDDLEWARE_MAX_STALE: '1'"),
+        ({"FLAGMIDDLEWARE_SOURCE": flags_of(), "FLAGMIDDLEWARE_CACHE_DIR": "x"}, "FLAGMIDDLEWARE_CACHE_DIR: "),
+        ({"FLAGMIDDLEWARE_SOURCE": "http://h/", "FLAGMIDDLEWARE_SNAPSHOT_KEY": "x"}, "FLAGMIDDLEWARE_SNAPSHOT_KEY: "),
     ],
 )
 def test_a_wrong_setting_is_refused_by_its_name(

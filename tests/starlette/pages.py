@@ -13,9 +13,17 @@ from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
-from flagmiddleware.starlette import FlagMiddleware, current_flags, flag_required, flags_from
+from flagmiddleware.starlette import (
+    FlagMiddleware,
+    current_flags,
+    flag_required,
+    flags_endpoints,
+    flags_from,
+    flags_json,
+    script_tag,
+)
 from flagmiddleware.testing.contract_adapter import answer
 
 
@@ -95,6 +103,18 @@ class Page(HTTPEndpoint):
         return PlainTextResponse("gated")
 
 
+async def json_page(request: Request) -> Response:
+    return PlainTextResponse(flags_json(flags_from(request)))
+
+
+async def script(request: Request) -> Response:
+    return PlainTextResponse(script_tag(flags_from(request), nonce="n0nce"))
+
+
+def is_staff(request: Request) -> bool:
+    return getattr(request.user, "is_staff", False)
+
+
 def twice(hook: Callable[[], None]) -> Any:
     async def endpoint(request: Request) -> Response:
         first = json.loads(answer(flags_from(request), keys_of(request)))
@@ -104,7 +124,7 @@ def twice(hook: Callable[[], None]) -> Any:
     return endpoint
 
 
-def routes(hook: Callable[[], None]) -> list[Route]:
+def routes(hook: Callable[[], None]) -> list[BaseRoute]:
     gates = {
         "/gated": flag_required("new-checkout")(page),
         "/gated-otherwise": flag_required("new-checkout", otherwise=old)(sync_page),
@@ -117,9 +137,11 @@ def routes(hook: Callable[[], None]) -> list[Route]:
         "/gated-class": Page,
     }
     plain = {"/read": read, "/aread": aread, "/current": current, "/cached": cached, "/stream": stream, "/boom": boom}
+    plain |= {"/json": json_page, "/script": script}
     return [
         Route("/none", none, name="nothing"),
         Route("/twice", twice(hook)),
+        flags_endpoints(may_see=is_staff),
         *(Route(path, endpoint) for path, endpoint in {**gates, **plain}.items()),
     ]
 

@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
 
+from flagmiddleware import ConfigurationError
+from flagmiddleware.starlette import FlagMiddleware
 from tests.services import free_port, wait_for_port
 
 ROOT = Path(__file__).parents[2]
@@ -132,3 +139,34 @@ def test_huge_cookies_over_a_socket(server: tuple[int, Path]) -> None:
     for cookie in ("flags_visitor=" + "A" * 50_000, "flags_visitor=\xff\xfe; flags_override=\xff", ";" * 20_000):
         response, _ = get(port, "/?key=half&key=live", Cookie=cookie)
         assert response.status in (200, 400, 431)
+
+
+@pytest.mark.parametrize("kind", ["uvicorn", "hypercorn"])
+@pytest.mark.parametrize(("text", "told"), [(None, "check the path"), ("{", "flags.json:1")], ids=["missing", "broken"])
+def test_a_bad_file_stops_the_start(kind: str, text: str | None, told: str, tmp_path: Path) -> None:
+    """A server that cannot have its flags ends by itself with an error that names the setting: it serves no errors."""
+    (tmp_path / "app.py").write_text(APP)
+    if text is not None:
+        (tmp_path / "flags.json").write_text(text)
+    port = free_port()
+    where = f"127.0.0.1:{port}" if kind == "hypercorn" else str(port)
+    command = [sys.executable, *SERVERS[kind], where]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+
+    assert "FlagMiddleware(source=…)" in done.stderr
+    assert told in done.stderr
+
+
+def test_a_file_that_is_mended_is_served_without_a_lifespan(tmp_path: Path) -> None:
+    """Where a server knows no lifespan each request fails until the file is there, and the next one is served."""
+    file = tmp_path / "flags.json"
+    app = Starlette(
+        routes=[Route("/", lambda request: PlainTextResponse(str(request.state.flags.is_enabled("live"))))],
+        middleware=[Middleware(FlagMiddleware, source=str(file))],
+    )
+    client = TestClient(app)
+    with pytest.raises(ConfigurationError, match="source"):
+        client.get("/")
+    file.write_text(json.dumps(FLAGS))
+
+    assert client.get("/").text == "True"

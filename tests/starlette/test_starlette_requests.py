@@ -63,9 +63,10 @@ def test_source_by_path(tmp_path: Path) -> None:
 
 
 def test_missing_file_fails_at_start(tmp_path: Path) -> None:
-    """A file that is not there is one clear error when the application is built, not a 500 later."""
-    with pytest.raises(ConfigurationError, match=r"FlagMiddleware\(source=…\): .*nothing\.yaml"):
-        FlagMiddleware(show("live"), source=tmp_path / "nothing.yaml")
+    """A file that is not there is one clear error when the application starts, not a 500 later."""
+    app = Starlette(middleware=[Middleware(FlagMiddleware, source=tmp_path / "nothing.yaml")])
+    with pytest.raises(ConfigurationError, match=r"FlagMiddleware\(source=…\): .*nothing\.yaml"), TestClient(app):
+        pass
 
 
 def test_without_middleware_the_error_says_so() -> None:

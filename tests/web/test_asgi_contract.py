@@ -11,8 +11,10 @@ import pytest
 
 from flagmiddleware import Flags
 from flagmiddleware.asgi import FlagMiddleware, current_flags, flags_from
+from flagmiddleware.flag_apps import flags_asgi
 from flagmiddleware.testing.contract_adapter import AdapterContract, Site, answer
 from flagmiddleware.web import Gate
+from flagmiddleware.web.frontend import flags_json, script_tag
 
 from .clients import PEER, ASGISite
 
@@ -27,6 +29,9 @@ GATES = {
     "/gated-not": Gate("!new-checkout"),
     "/gated-variant": Gate("checkout-button", variant="green"),
 }
+
+
+FLAGS = flags_asgi(may_see=lambda scope: scope.get("user", {}).get("is_staff"))
 
 
 async def respond(send: Any, text: str, status: int = 200, *headers: tuple[str, str], length: bool = True) -> None:
@@ -55,13 +60,19 @@ def make_app(hook: Callable[[], None]) -> Any:
                 scope["user"] = json.loads(value)
         here, query = flags_from(scope), parse_qs(scope["query_string"].decode())
         keys, path = query.get("key", []), scope["path"]
-        if path in GATES:
+        if path.startswith("/flags/"):
+            await FLAGS({**scope, "root_path": "/flags"}, receive, send)
+        elif path in GATES:
             await gated(GATES[path], here, send)
         elif path == "/none":
             await respond(send, "none")
         elif path == "/aread":
             await here.ready(*keys)
             await respond(send, answer(here, keys))
+        elif path == "/json":
+            await respond(send, flags_json(here))
+        elif path == "/script":
+            await respond(send, script_tag(here, nonce="n0nce"))
         elif path == "/current":
             await respond(send, answer(current_flags(), keys))
         elif path == "/cached":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -115,3 +116,19 @@ def test_late_private_read_in_a_public_stream() -> None:
     assert reply.header("cache-control") == ""
     assert (seen[0].variant, seen[0].error_code) == ("off", "INVALID_CONTEXT")
     assert seen[1:] == [True, None]
+
+
+@pytest.mark.parametrize("key", [None, "country", "half"])
+def test_headers_may_be_any_iterable(key: str | None) -> None:
+    """The standard asks for an iterable, and Sanic's is a generator: no header of the application is lost."""
+
+    async def once(scope: Any, receive: Any, send: Any) -> None:
+        if key:
+            flags_from(scope).evaluate(key)
+        pairs = iter([(b"content-type", b"text/plain"), (b"content-length", b"0"), (b"x-own", b"1")])
+        await send({"type": "http.response.start", "status": 200, "headers": pairs})
+        await send({"type": "http.response.body", "body": b""})
+
+    reply = ASGISite(FlagMiddleware(once, flags=FLAGS, secret_keys=[KEY])).get("/")
+    assert [name for name, _ in reply.headers[:3]] == ["content-type", "content-length", "x-own"]
+    assert len(reply.set_cookies()) == (key == "half")

@@ -68,6 +68,21 @@ def test_no_value_breaks_out_of_a_script(value: str) -> None:
     assert not set("<>&'\u2028\u2029") & set(parser.text)
 
 
+@given(st.text())
+def test_no_value_breaks_out_of_an_attribute(value: str) -> None:
+    """Law: whatever a variant's value, an attribute in single quotes holds it whole, and the element has no other."""
+    document = {"version": 1, "flags": {"v": {"public": True, "variants": {"a": value, "b": "z"}, "off": "a"}}}
+    try:
+        flags = Flags(document)
+    except UnicodeEncodeError:  # a lone surrogate cannot be written in a document
+        return
+    parser = Scripts()
+    parser.feed(f"<div data-flags='{flags_json(flags.bind())}'></div>")
+    ((tag, attributes),) = parser.tags
+    assert (tag, list(attributes)) == ("div", ["data-flags"])
+    assert json.loads(attributes["data-flags"] or "") == {"v": value}
+
+
 def test_variable_is_an_identifier() -> None:
     """The variable's name is code, so it must be a name."""
     here = Flags(DOCUMENT).bind()
@@ -107,6 +122,9 @@ def test_banner_only_with_an_override() -> None:
     shown = banner(installation.begin({"headers": {"host": "a.example", "cookie": f"flags_override={token}"}}))
     assert "<strong>beta</strong>: on" in shown
     assert 'href="?flags="' in shown
+    renamed = install(document, secret_keys=[KEY], qa_parameter="see")
+    seen = banner(renamed.begin({"headers": {"host": "a.example", "cookie": f"flags_override={token}"}}))
+    assert 'href="?see="' in seen
 
 
 def test_debug_headers_are_encoded_and_capped() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from flagmiddleware import ConfigurationError, Flags
+from flagmiddleware.sources import FileSource
 from flagmiddleware.web import Installation, WebOptions
 
 from .doubles import DictFacts
@@ -40,6 +41,9 @@ KEYS = ["a secret key of the tests"]
         ({"visitor_cookie": "yes"}, "visitor_cookie: 'yes'"),
         ({"cookie_secure": "yes"}, "cookie_secure: 'yes'"),
         ({"observers": [1]}, "observers: 1"),
+        ({"max_stale": 0}, "max_stale: 0"),
+        ({"max_stale": "60"}, "max_stale: '60'"),
+        ({"max_stale": True}, "max_stale: True"),
     ],
 )
 def test_options_refuse(options: dict[str, Any], said: str) -> None:
@@ -94,3 +98,50 @@ def test_flags_and_source_exclude_each_other() -> None:
         Installation.build({"flags": flags, "refresh": 5}, DictFacts())
     with pytest.raises(ConfigurationError, match=r"flags: 'flags\.yaml' is not a Flags"):
         Installation.build({"flags": "flags.yaml"}, DictFacts())
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"start_timeout": 0}, "FLAGS_START_TIMEOUT: 0 is not a number of seconds"),
+        ({"start_timeout": "soon"}, "FLAGS_START_TIMEOUT: 'soon'"),
+        ({"start_timeout": float("inf")}, "FLAGS_START_TIMEOUT: inf"),
+        ({"cache_dir": 5}, "FLAGS_CACHE_DIR: 5 is not a folder"),
+        ({"cache_dir": "/dev/null/below"}, "FLAGS_CACHE_DIR: /dev/null/below cannot be used"),
+        ({"snapshot_key": "hunter2"}, "FLAGS_SNAPSHOT_KEY: needs at least 16 bytes"),
+        ({"snapshot_key": ["hunter2-hunter2-hunter2", "hunter2"]}, "FLAGS_SNAPSHOT_KEY: needs"),
+        ({"snapshot_key": 5}, "FLAGS_SNAPSHOT_KEY: needs"),
+        ({"source": "flags.yaml", "snapshot_key": KEYS[0]}, "FLAGS_SNAPSHOT_KEY: flags.yaml carries no signatures"),
+        ({"source": {"version": 1, "flags": {}}, "cache_dir": "x"}, "FLAGS_CACHE_DIR: definitions in the program"),
+        ({"source": "rediss+http://u:hunter2@h/"}, "FLAGS_SOURCE: no source is known for rediss+http://"),
+        ({"source": "redis://u:hunter2@h/0?start_timeout=soon"}, "FLAGS_START_TIMEOUT: 'soon'"),
+        ({"source": "redis://h/0?snapshot_key=hunter2-hunter2-hunter2"}, "FLAGS_SNAPSHOT_KEY: a URL ends up in logs"),
+        ({"source": "redis://h/0?max_stale=60"}, "max_stale: the health check of the site takes it"),
+    ],
+)
+def test_what_lies_round_a_source_is_checked(settings: dict[str, Any], said: str) -> None:
+    """A value that makes no sense is refused at start under the setting's own name, and no secret is shown."""
+    with pytest.raises(ConfigurationError) as caught:
+        Installation.build(
+            {"source": "redis://h/0"} | settings, DictFacts(), spelling=lambda name: f"FLAGS_{name.upper()}"
+        )
+    assert said in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_password_in_the_url_is_never_shown(tmp_path: Path) -> None:
+    """Flags that cannot be used are told of by their source's name, which holds no login."""
+    (tmp_path / "flags.json").write_text("{ no flags")
+    with pytest.raises(ConfigurationError) as caught:
+        Installation.build({"source": f"file://u:hunter2@localhost{tmp_path}/flags.json"}, DictFacts())
+    assert "flags.json" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_settings_that_say_nothing_change_nothing(tmp_path: Path) -> None:
+    """None, as a settings module has it for what is not set, is as good as leaving it out."""
+    (tmp_path / "flags.json").write_text('{"version": 1, "flags": {}}')
+    unset = dict.fromkeys(("cache_dir", "snapshot_key", "start_timeout", "max_stale"))
+    built = Installation.build({"source": tmp_path / "flags.json", **unset}, DictFacts())
+    assert type(built.flags.source) is FileSource
+    assert built.health().status == 200

@@ -10,12 +10,16 @@ from urllib.parse import parse_qs
 import pytest
 
 from flagmiddleware import Flags
+from flagmiddleware.flag_apps import flags_wsgi
 from flagmiddleware.testing.contract_adapter import AdapterContract, Site, answer
 from flagmiddleware.web import Gate
+from flagmiddleware.web.frontend import flags_json, script_tag
 from flagmiddleware.wsgi import FlagMiddleware, current_flags, flags_from
 
 from .clients import PEER, WSGISite
 from .test_asgi_contract import GATES
+
+FLAGS = flags_wsgi(may_see=lambda environ: environ.get("flagmiddleware.user", {}).get("is_staff"))
 
 
 def respond(start: Any, text: str, status: int = 200, *headers: tuple[str, str]) -> list[bytes]:
@@ -41,10 +45,16 @@ def make_app(hook: Callable[[], None]) -> Any:
     def app(environ: dict[str, Any], start: Any) -> Any:
         here, query = flags_from(environ), parse_qs(environ["QUERY_STRING"])
         keys, path = query.get("key", []), environ["PATH_INFO"]
+        if path.startswith("/flags/"):
+            return FLAGS({**environ, "SCRIPT_NAME": "/flags", "PATH_INFO": path.removeprefix("/flags")}, start)
         if path in GATES:
             return gated(GATES[path], here, start)
         if path == "/none":
             return respond(start, "none")
+        if path == "/json":
+            return respond(start, flags_json(here))
+        if path == "/script":
+            return respond(start, script_tag(here, nonce="n0nce"))
         if path == "/current":
             return respond(start, answer(current_flags(), keys))
         if path == "/cached":

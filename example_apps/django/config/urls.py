@@ -4,4 +4,8 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-urlpatterns = [path("", include("store.urls"))]
+urlpatterns = [
+    path("", include("store.urls")),
+    path("flags/", include("flagmiddleware.django.urls")),
+    path("staff/flags", include("flagmiddleware.django.qa_urls")),
+]

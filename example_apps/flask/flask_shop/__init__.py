@@ -7,11 +7,10 @@ from typing import Any
 
 from flask import Flask, abort, request, session
 from shopkit import csrf, site
-from shopkit.products import money
 
-from flagmiddleware.flask import FlagMiddleware
+from flagmiddleware.flask import FlagMiddleware, flags_blueprint, qa_blueprint
 
-from . import account, basket, catalogue, checkout, people
+from . import account, basket, catalogue, checkout, pages, people
 
 __all__ = ["create_app", "flags"]
 
@@ -22,7 +21,9 @@ flags = FlagMiddleware()
 
 def create_app(**config: Any) -> Flask:
     """The application; ``config`` overrides what the environment says."""
-    app = Flask(__name__, static_folder=str(site.STATIC), static_url_path="/static")
+    app = Flask(
+        __name__, static_folder=str(site.STATIC), static_url_path="/static", template_folder=str(site.TEMPLATES)
+    )
     app.config.update(
         SECRET_KEY=site.secret(),
         SESSION_COOKIE_SAMESITE="Lax",
@@ -34,10 +35,13 @@ def create_app(**config: Any) -> Flask:
     app.config.update(config)
     flags.init_app(app)
     app.before_request(_check_token)
-    app.jinja_env.filters["money"] = money
-    app.jinja_env.globals["csrf_token"] = lambda: csrf.token(session)
+    pages.install(app)
     for part in (catalogue, basket, checkout, account):
         app.register_blueprint(part.pages)
+    app.register_blueprint(flags_blueprint("/flags", may_see=people.is_staff))
+    app.register_blueprint(
+        qa_blueprint("/staff/flags", authorise=people.is_staff, hidden=lambda _: {csrf.FIELD: csrf.token(session)})
+    )
     return app
 
 

@@ -7,12 +7,18 @@ from typing import Any
 from flask import Request, request, session
 from shopkit.customers import Customer, by_id
 
-__all__ = ["flag_attributes", "signed_in"]
+__all__ = ["flag_attributes", "is_staff", "signed_in"]
 
 
 def signed_in(asked: Request = request) -> Customer | None:
     """The customer who signed in, or None."""
     return by_id(session.get("customer"))
+
+
+def is_staff(asked: Request = request) -> bool:
+    """Whether whoever signed in works here."""
+    customer = signed_in(asked)
+    return customer is not None and customer.is_staff
 
 
 def flag_attributes(asked: Request) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from starlette.middleware.sessions import SessionMiddleware
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from flagmiddleware.starlette import FlagMiddleware
+from flagmiddleware.starlette import FlagMiddleware, flags_endpoints, qa_endpoint
 
-from . import account, api, basket, catalogue, checkout, people
+from . import account, api, basket, catalogue, checkout, pages, people
 
 __all__ = ["create_app"]
 
@@ -29,9 +29,12 @@ def create_app() -> Starlette:
             *basket.routes,
             *checkout.routes,
             *account.routes,
+            flags_endpoints("/flags", may_see=people.is_staff),
+            qa_endpoint("/staff/flags", authorise=people.is_staff),
             Mount("/api", api.app),
             Mount("/static", StaticFiles(directory=site.STATIC), name="static"),
         ],
+        exception_handlers={404: pages.not_found},
         middleware=[
             Middleware(SessionMiddleware, secret_key=site.secret()),
             Middleware(AuthenticationMiddleware, backend=people.FromSession()),
@@ -41,6 +44,7 @@ def create_app() -> Starlette:
                 refresh=0.5,  # seconds; an edited file shows within one
                 secret_keys=[site.secret()],
                 context=people.flag_attributes,
+                templates=pages.templates,  # which get the tags, and are checked at start
             ),
         ],
     )

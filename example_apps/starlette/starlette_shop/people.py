@@ -9,7 +9,7 @@ from shopkit.customers import Customer, by_id
 from starlette.authentication import AuthCredentials, AuthenticationBackend, BaseUser
 from starlette.requests import HTTPConnection
 
-__all__ = ["FromSession", "Visitor", "country", "flag_attributes"]
+__all__ = ["FromSession", "Visitor", "country", "flag_attributes", "is_staff"]
 
 
 class Visitor(BaseUser):
@@ -55,6 +55,11 @@ class FromSession(AuthenticationBackend):
     async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser]:
         """A visitor, not looked at yet."""
         return AuthCredentials(), Visitor(conn)
+
+
+def is_staff(request: HTTPConnection) -> bool:
+    """Whether whoever signed in works here."""
+    return bool(request.user.is_staff)
 
 
 def flag_attributes(request: HTTPConnection) -> dict[str, Any]:

@@ -22,6 +22,7 @@ _COMMANDS = {
     "explain": ("explain", "explain"),
     "import": ("import_", "import_flags"),
     "kill": ("change", "kill"),
+    "link": ("link", "link"),
     "lint": ("lint", "lint"),
     "list": ("listing", "listing"),
     "log": ("log", "log"),
@@ -32,7 +33,7 @@ _COMMANDS = {
     "push": ("push", "push"),
     "ramp": ("change", "ramp"),
     "restore": ("change", "restore"),
-    "revert": ("log", "revert"),
+    "revert": ("revert", "revert"),
     "schedule": ("change", "schedule"),
     "schema": ("schema", "schema"),
     "stale": ("stale", "stale"),
@@ -42,6 +43,14 @@ _COMMANDS = {
 """Each command's module and function. A module is imported when its command is asked for: ``flags kill`` must not
 wait for a syntax-tree library that only ``flags stale`` needs."""
 
+_SECTIONS = {
+    "When something is wrong": ("kill", "restore", "revert", "explain"),
+    "Release": ("plan", "next", "ramp", "schedule", "link"),
+    "Look": ("list", "matrix", "eval", "log", "dora", "stale", "watch", "status"),
+    "Definitions": ("lint", "schema", "import", "push", "pull"),
+}
+"""How ``--help`` groups the commands; what is in no group comes last."""
+
 
 class _Group(click.Group):
     """Finds commands by name, and turns our own errors into words and an exit code."""
@@ -50,11 +59,23 @@ class _Group(click.Group):
         return sorted({*_COMMANDS, *super().list_commands(ctx)})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return super().get_command(ctx, cmd_name)
+        own = super().get_command(ctx, cmd_name)  # an adapter's `link` knows the site's keys, and goes before ours
+        if own is not None or cmd_name not in _COMMANDS:
+            return own
         module, function = _COMMANDS[cmd_name]
         command: click.Command = getattr(import_module(f".{module}", __package__), function)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        there = self.list_commands(ctx)
+        grouped = {name for names in _SECTIONS.values() for name in names}
+        others = {"Others": tuple(name for name in there if name not in grouped)}
+        for title, names in {**_SECTIONS, **others}.items():
+            found = [(name, self.get_command(ctx, name)) for name in names if name in there]
+            rows = [(name, one.get_short_help_str(limit=200)) for name, one in found if one is not None]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -93,6 +114,8 @@ def _enter(ctx: click.Context) -> None:
 @click.pass_context
 def flags(ctx: click.Context) -> None:
     """Check, read and release feature flags.
+
+    Something is on fire? flags kill KEY -m "what happened"
 
     Exit codes: 0 all is well, 1 the definitions or the step asked for are not, 2 the command could not run.
     """

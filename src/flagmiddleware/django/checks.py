@@ -14,7 +14,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from ..errors import FlagMiddlewareError
 from ..model import Ruleset
 from ..web.gate import Gate, explain_unknown, gate_of, nearest
-from ..web.lookup import find_key
+from ..web.mentions import unknown_mentions
 from .installed import installation
 from .scanning import template_mentions
 
@@ -78,13 +78,7 @@ def check_templates(app_configs: Iterable[AppConfig] | None, **kwargs: Any) -> l
     ruleset = _ruleset()
     if ruleset is None:
         return []
-    messages: list[checks.CheckMessage] = []
-    for found in template_mentions():
-        if find_key(ruleset.flags, found.key) not in ruleset.flags:
-            near = nearest(found.key.replace("_", "-"), ruleset.flags)
-            text = explain_unknown(found.key, near, f"{found.file}:{found.line}")
-            messages.append(checks.Warning(text, id="flagmiddleware.W004"))
-    return messages
+    return [checks.Warning(text, id="flagmiddleware.W004") for text in unknown_mentions(template_mentions(), ruleset)]
 
 
 def _ruleset() -> Ruleset | None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from django.template import engines
 
-__all__ = ["Mention", "mentions_in", "template_mentions"]
+from ..web.mentions import Mention
+
+__all__ = ["mentions_in", "template_mentions"]
 
 _TAG: Final = re.compile(
     r"""\{%[-+]?\s*(?:(?:el)?flag|flag_value|flag_variant|variant)\s+(?P<q>["'])(?P<tag>[^"'{}\n]+)(?P=q)"""
@@ -24,14 +26,6 @@ _SILENT: Final = re.compile(
 )
 _PROCESSOR: Final = "flagmiddleware.django.context_processors.flags"
 _LARGEST: Final = 1_000_000
-
-
-class Mention(NamedTuple):
-    """A flag's key or name in a template."""
-
-    key: str
-    file: str
-    line: int
 
 
 def mentions_in(text: str, file: str, *, lookups: bool) -> Iterator[Mention]:

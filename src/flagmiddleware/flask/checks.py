@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from ..web.gate import explain_unknown, gate_of, unknown_keys
+from ..web.jinja_scan import template_mentions
+from ..web.mentions import unknown_mentions
 
 if TYPE_CHECKING:
     from ..web.gate import Gate
     from ..web.installation import Installation
 
-__all__ = ["unknown_in_gates", "warn_of_unknown_keys"]
+__all__ = ["unknown_in_gates", "unknown_in_templates", "warn_of_unknown_keys"]
 
 logger = logging.getLogger("flagmiddleware")
 
@@ -29,9 +31,15 @@ def unknown_in_gates(app: Flask, installation: Installation) -> list[str]:
     ]
 
 
+def unknown_in_templates(app: Flask, installation: Installation) -> list[str]:
+    """What is wrong with the keys that the templates of the application and its blueprints name, one sentence each."""
+    ruleset = installation.flags.ruleset
+    return list(unknown_mentions(template_mentions(app.jinja_env, ruleset.flags), ruleset))
+
+
 def warn_of_unknown_keys(app: Flask, installation: Installation) -> None:
-    """Log what :func:`unknown_in_gates` finds: a site keeps running on a misspelt key, with the page off."""
-    for problem in unknown_in_gates(app, installation):
+    """Log what the other two find: a site keeps running on a misspelt key, with the flag off."""
+    for problem in (*unknown_in_gates(app, installation), *unknown_in_templates(app, installation)):
         logger.warning("%s", problem)
 
 

@@ -8,7 +8,7 @@ import click
 from flask import current_app, has_app_context
 from flask.cli import ScriptInfo
 
-from .checks import unknown_in_gates
+from .checks import unknown_in_gates, unknown_in_templates
 from .reach import installation_of
 
 __all__ = ["FlagsGroup"]
@@ -47,10 +47,11 @@ def _all() -> click.Group:
 
 @click.command()
 def check() -> None:
-    """Find flag keys in views and blueprints that no definition has."""
-    problems = unknown_in_gates(current_app, installation_of(current_app))
+    """Find flag keys in views, blueprints and templates that no definition has."""
+    site = current_app, installation_of(current_app)
+    problems = [*unknown_in_gates(*site), *unknown_in_templates(*site)]
     for problem in problems:
         click.echo(problem)
     if problems:
         raise click.exceptions.Exit(1)
-    click.echo("every flag_required names a flag that exists")
+    click.echo("every flag_required and every template names flags that exist")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
-from flask import Flask, got_request_exception, has_request_context
+from flask import Flask, got_request_exception
 from flask import request as current_request
 from werkzeug.wsgi import ClosingIterator
 
@@ -56,7 +56,7 @@ class Entrance:
             if link is not None:
                 start_response("303 See Other", link.headers)
                 return [b""]
-        if self._installation.observers:
+        if self._installation.observers.all:
             environ[STARTED_KEY] = perf_counter()
         running = _Running(self._installation, environ, start_response)
         try:
@@ -78,7 +78,7 @@ class Entrance:
             self._app.request_class = type(known.__name__, (known,), {"flags": FlagsOfRequest(self._installation)})
 
     def _note_exception(self, sender: Flask, **_: object) -> None:
-        if self._installation.observers:
+        if self._installation.observers.all:
             current_request.environ[_RAISED] = current_request.__dict__.get("flags", "before any flag was read")
 
 
@@ -114,14 +114,17 @@ class _Running:
     def start(self, status: str, headers: Headers, exc_info: Any = None) -> Any:
         """Flask's response is complete, or is a stream about to begin."""
         # Not environ["werkzeug.request"]: whoever makes another request object of this environment replaces that one.
-        if has_request_context():  # a middleware that hides Flask from us may answer by itself
+        try:
             request = current_request._get_current_object()  # type: ignore[attr-defined]
+        except RuntimeError:  # a middleware that hides Flask from us may answer by itself
+            pass
+        else:
             streaming, plain = _look_at(status, headers)
             # A body that is still being made may read flags yet, which must know that the headers have left.
             here = flags_from(request) if streaming else request.__dict__.get("flags")
             if here is not None:
                 headers = self._patched(here, headers, streaming, plain)
-                if streaming or self.installation.observers:
+                if streaming or self.installation.observers.all:
                     self._remember(here, status, streaming)
         if exc_info is not None:
             return self.start_response(status, headers, exc_info)
@@ -134,7 +137,7 @@ class _Running:
             self.installation.finish(here, view, streaming=streaming)
             return view.pairs
         if policy.pairs:
-            headers = headers + [(name.decode(), value.decode()) for name, value in policy.pairs]
+            headers = headers + policy.lines
         return headers
 
     def _remember(self, here: RequestFlags, status: str, streaming: bool) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from flask import Flask, Request, current_app, g, has_request_context, session
+from flask import Flask, Request, current_app, g, session
 from flask import request as current_request
 
 from ..web.facts import Facts
@@ -27,9 +27,13 @@ class FlaskFacts(Facts[Request]):
 
     def header(self, request: Request, name: str) -> str | None:
         """From the WSGI environment, where servers have joined repeated headers."""
-        key = name.upper().replace("-", "_")
-        value: str | None = request.environ.get(key if key in _WITHOUT_PREFIX else f"HTTP_{key}")
+        value: str | None = request.environ.get(_key(name))
         return value
+
+    def header_reader(self, name: str) -> Callable[[Request], str | None]:
+        """The same for one header, under the name that WSGI gives it."""
+        key = _key(name)
+        return lambda request: request.environ.get(key)
 
     def method(self, request: Request) -> str:
         """The request's method."""
@@ -98,6 +102,11 @@ class FlaskFacts(Facts[Request]):
         return nullcontext() if _running(request) is not None else self._app.request_context(request.environ)
 
 
+def _key(name: str) -> str:
+    key = name.upper().replace("-", "_")
+    return key if key in _WITHOUT_PREFIX else f"HTTP_{key}"
+
+
 def _here() -> Request:
     found: Request = current_request._get_current_object()  # type: ignore[attr-defined]
     return found
@@ -105,8 +114,8 @@ def _here() -> Request:
 
 def _running(request: Request) -> Request | None:
     """The request of which this is the flags' copy, if it is the one that Flask runs here."""
-    if has_request_context():
+    try:
         real = _here()
-        if real.environ is request.environ:
-            return real
-    return None
+    except RuntimeError:  # Flask runs none here; to ask beforehand costs as much as the answer
+        return None
+    return real if real.environ is request.environ else None

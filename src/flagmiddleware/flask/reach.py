@@ -83,7 +83,7 @@ def begin(request: Request, installation: Installation) -> RequestFlags:
     twentieth.
     """
     copy = object.__new__(type(request))
-    copy.__dict__.update(request.__dict__)
+    copy.__dict__ = request.__dict__.copy()
     here = request.__dict__["flags"] = request_flags(installation, copy)
     if STARTED_KEY in request.environ:
         here.started = request.environ[STARTED_KEY]

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from email.utils import formatdate, parsedate_to_datetime
 from hashlib import blake2b
 from time import time
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from .context import PRIVATE as PRIVATE_ATTRIBUTES
 from .context import SESSION, WebContext
@@ -34,24 +36,25 @@ SHARED_ONLY: Final = ("CDN-Cache-Control", "Surrogate-Control", "X-Accel-Expires
 """Headers that only shared caches read and that would overrule ``private``."""
 
 
-class CachePolicy(NamedTuple):
+class CachePolicy(msgspec.Struct, frozen=True):
     """The headers that an answer varies on, and whether it belongs to one person."""
 
     vary: tuple[str, ...]
     private: bool
-    pairs: tuple[tuple[bytes, bytes], ...]
+    pairs: list[tuple[bytes, bytes]]
     """The same as an answer's headers, where it has none of the kind itself: what ASGI appends as it is."""
+    lines: list[tuple[str, str]]
+    """The same for WSGI."""
 
 
 def make_policy(vary: Iterable[str] = (), private: bool = False) -> CachePolicy:
     """The policy with these effects."""
     names = tuple(dict.fromkeys(vary))
-    pairs = []
-    if names:
-        pairs.append((b"vary", ", ".join(names).encode("latin-1")))
+    lines = [("Vary", ", ".join(names))] if names else []
     if private:
-        pairs.append((b"cache-control", b"private"))
-    return CachePolicy(names, private, tuple(pairs))
+        lines.append(("Cache-Control", "private"))
+    pairs = [(name.lower().encode(), value.encode("latin-1")) for name, value in lines]
+    return CachePolicy(names, private, pairs, lines)
 
 
 PUBLIC: Final = make_policy()
@@ -89,7 +92,7 @@ class CacheRules:
             policy = self._make(context)
             if len(known) < _POLICIES_KEPT:
                 known[key] = policy
-        if policy.private and context.derivation.facts.header(context.request, "authorization") is not None:
+        if policy.private and context.derivation.authorization(context.request) is not None:
             return make_policy((*policy.vary, "Authorization"), True)
         return policy
 

@@ -35,10 +35,10 @@ UNREAD: Final = object()
 class WebContext(LazyContext):
     """The context of one request. It starts empty; what decisions read is in it afterwards.
 
-    Who makes one sets ``derivation``, ``request`` and ``sent``: a constructor written in Python would double the cost.
+    Who makes one sets each of the slots: a constructor written in Python would double the cost.
     """
 
-    __slots__ = ("__dict__", "derivation", "request", "sent")
+    __slots__ = ("__dict__", "derivation", "is_plain", "request", "sealed", "sent", "user_object")
 
     __init__ = dict.__init__
 
@@ -46,21 +46,22 @@ class WebContext(LazyContext):
     request: Any
     sent: bool
     """The headers left: a cookie would come too late."""
+    is_plain: bool
+    """None of the following was set: what was read is all there is to know. True at first."""
+    sealed: bool
+    """The headers promised that nothing private is read any more. False at first."""
+    user_object: Any
+    """UNREAD at first."""
 
     # Defaults on the class: most requests change none of these, and every request would pay for setting them.
     key: Any = None
     key_bytes: bytes | None = None
-    is_plain: bool = True
-    """None of the following was set: what was read is all there is to know."""
     minted: str | None = None
     """A visitor that the answer has to set a cookie for."""
-    sealed: bool = False
-    """The headers promised that nothing private is read any more."""
     site: Mapping[str, Any] | None = None
     """What the site's callable answered, once it was asked."""
     was_private: bool = False
     """Something private was read and then forgotten."""
-    user_object: Any = UNREAD
 
     def __missing__(self, name: str) -> Any:
         resolve = self.derivation.resolvers.get(name)

@@ -26,13 +26,25 @@ _LONGEST_HEADER: Final = 4096
 class Derivation:
     """How one installation derives attributes: made once, asked by every request's context."""
 
-    __slots__ = ("_callable_is_async", "_site_fills", "awaits", "facts", "options", "resolvers", "say", "visitors")
+    __slots__ = (
+        "_callable_is_async",
+        "_site_fills",
+        "authorization",
+        "awaits",
+        "facts",
+        "options",
+        "resolvers",
+        "say",
+        "visitors",
+    )
 
     def __init__(self, facts: Facts[Any], options: WebOptions, say: Say) -> None:
         self.facts = facts
         self.options = options
         self.say = say
         self.visitors = VisitorCookie(facts, options)
+        self.authorization = facts.header_reader("authorization")
+        """Reads that header, which every answer that belongs to one person depends on."""
         site = options.context
         self._callable_is_async = iscoroutinefunction(site) or iscoroutinefunction(type(site).__call__)
         self._site_fills = {*_SITE_FILLS, *options.headers}
@@ -278,8 +290,8 @@ def _header_reader(facts: Facts[Any], header: str, *, upper: bool) -> Resolver:
 
     def read(context: Any) -> str | None:
         value = find(context.request)
-        if not value or len(value) > _LONGEST_HEADER:
-            return None
-        return value.strip().upper() if upper else value.strip()
+        if value and len(value) <= _LONGEST_HEADER:
+            return value.strip().upper() if upper else value.strip()
+        return None
 
     return read

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from hashlib import blake2b
 from html import escape
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import msgspec
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..bound import BoundFlags
     from ..flags import Flags
     from ..plan import Plan
+    from .request import RequestFlags
 
 __all__ = ["Payload", "banner", "flags_json", "health", "is_fresh", "payload", "public_keys", "script_tag"]
 
@@ -43,7 +44,9 @@ def _values(here: BoundFlags) -> dict[str, Any]:
 
 
 def flags_json(here: BoundFlags) -> str:
-    """The public flags' values as JSON that may stand anywhere in HTML.
+    """The public flags' values as JSON for a script element, or for an attribute in single quotes.
+
+    JSON itself is full of double quotes: an attribute in these it would end.
 
     >>> from flagmiddleware import Flags
     >>> flags = Flags({"version": 1, "flags": {"hi": {"public": True, "variants": {"a": "</script>"}, "off": "a"}}})
@@ -98,11 +101,12 @@ def health(flags: Flags, *, detail: bool = False, max_stale: float | None = None
     return (200 if state in _SERVING and not too_old else 503), body
 
 
-def banner(here: BoundFlags, *, parameter: str = "flags") -> str:
+def banner(here: BoundFlags) -> str:
     """A small bar that tells a tester which variants a QA link shows; empty for everybody else."""
     overrides = getattr(here, "overrides", None)
     if not overrides:
         return ""
+    parameter = cast("RequestFlags", here).installation.options.qa_parameter
     shown = ", ".join(f"<strong>{escape(key)}</strong>: {escape(variant)}" for key, variant in overrides.items())
     return (
         '<aside role="status" aria-label="QA override" style="position:fixed;inset:auto 0 0 0;padding:.5rem 1rem;'

@@ -8,10 +8,12 @@ from typing import Any, Final
 
 from ..errors import ConfigurationError, RulesetError, SourceError
 from ..flags import Flags
+from ..sources import open_source
 from .caching import PRIVATE, PUBLIC, CachePolicy, CacheRules, make_policy, patch
 from .current import register
 from .debug import debug_headers
 from .derivation import Derivation
+from .endpoints import Answer, health_answer
 from .facts import Facts
 from .headers import HeaderView
 from .observers import Observers
@@ -23,7 +25,8 @@ from .say import Say
 __all__ = ["Installation"]
 
 _FLAGS_SETTINGS: Final = ("format", "environment", "strict", "refresh", "options")
-_SETTINGS: Final = ("source", "flags", *_FLAGS_SETTINGS)
+_SOURCE_SETTINGS: Final = ("cache_dir", "snapshot_key", "start_timeout")
+_SETTINGS: Final = ("source", "flags", *_FLAGS_SETTINGS, *_SOURCE_SETTINGS)
 
 
 class Installation:
@@ -81,6 +84,10 @@ class Installation:
         if self.owns_flags:
             self.flags.close()
 
+    def health(self, *, detail: bool = False) -> Answer:
+        """The answer of a health check: 200 or 503 and the state; ``detail`` for a caller who may see more."""
+        return health_answer(self.flags, detail=detail, max_stale=self.options.max_stale)
+
     # -- a request ------------------------------------------------------------------------------------------------
 
     def begin(self, request: Any) -> RequestFlags:
@@ -135,20 +142,22 @@ class Installation:
 
         An adapter that is in a hurry asks this before it makes a view of its headers.
         """
-        here.headers_sent = True
-        if type(here) is Unbound:
+        kind = type(here)
+        if kind is Unbound:
+            here.headers_sent = True
             return PRIVATE if streaming else PUBLIC
         context: Any = here.context
         context.sent = True
-        if streaming or type(here) is not RequestFlags or here.plan.next_change is not None:
+        if streaming or kind is not RequestFlags or here.plan.next_change is not None:
             return None
+        rules = self._rules
         if context.is_plain:
-            policy = self._rules.known.get(tuple(context))
-            if policy is not None and not policy.private:
+            policy = rules.known.get(tuple(context))
+            if policy is not None and (not policy.private or self.derivation.authorization(context.request) is None):
                 return policy
         elif context.minted is not None:
             return None
-        return self._rules.policy(context)
+        return rules.policy(context)
 
     def _patch(self, here: RequestFlags, headers: HeaderView, streaming: bool) -> None:
         context, debugging = here.web_context, here.is_debugging
@@ -191,9 +200,19 @@ def _open(own: Mapping[str, Any], spelling: Callable[[str], str]) -> Flags:
     name = spelling("source")
     if source is None or source == "":
         raise ConfigurationError(f'{name}: where the flags are defined is not set; give a path, as in "flags.yaml"')
+    round_it = {key: own[key] for key in _SOURCE_SETTINGS if own.get(key) is not None}
     try:
-        return Flags(source, **{key: own[key] for key in _FLAGS_SETTINGS if key in own})
+        found = open_source(source, **round_it)
+    except ConfigurationError as error:
+        setting, colon, rest = str(error).partition(":")
+        told = spelling(setting) + colon + rest if setting in _SOURCE_SETTINGS else f"{name}: {error}"
+        raise ConfigurationError(told) from error
+    shown = getattr(found, "name", type(source).__name__)  # never the URL: it may hold a password
+    try:
+        return Flags(found, **{key: own[key] for key in _FLAGS_SETTINGS if key in own})
     except RulesetError as error:
-        raise ConfigurationError(f"{name}: the flags of {source!s} cannot be used:\n{error}") from error
-    except (SourceError, OSError, TypeError, ValueError) as error:
-        raise ConfigurationError(f"{name}: {source!s} cannot be read: {error}") from error
+        raise ConfigurationError(f"{name}: the flags of {shown} cannot be used:\n{error}") from error
+    except SourceError as error:  # which names the source itself
+        raise ConfigurationError(f"{name}: {error}") from error
+    except (OSError, TypeError, ValueError) as error:
+        raise ConfigurationError(f"{name}: {shown} cannot be read: {error}") from error

@@ -1,9 +1,9 @@
-"""Flags in Jinja templates: tags, functions and a test. Jinja is imported here and nowhere else in this package."""
+"""Flags in Jinja templates: tags, functions and a test. Jinja is imported here, and where templates are scanned."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import Environment, nodes, pass_context
 from jinja2.ext import Extension
@@ -20,7 +20,7 @@ from .lookup import find_key
 if TYPE_CHECKING:
     from ..model import Evaluation
 
-__all__ = ["FlagExtension", "find_flags", "install_jinja"]
+__all__ = ["FUNCTION_NAMES", "TAG_FUNCTIONS", "FlagExtension", "find_flags", "install_jinja"]
 
 _FINDER = "flagmiddleware_find"
 
@@ -112,6 +112,12 @@ _GLOBALS: Mapping[str, Any] = {
 
 _FUNCTION = {"flag": "_flagmiddleware_flag", "value": "_flagmiddleware_value", "variant": "_flagmiddleware_variant"}
 """What the tags call: names of their own, because a template may use ``flag`` as a variable."""
+
+TAG_FUNCTIONS: Final = frozenset(_FUNCTION.values())
+"""The functions that stand for tags in a syntax tree."""
+
+FUNCTION_NAMES: Final = frozenset({"flag", "flag_value", "flag_variant", "flags_cache_key"})
+"""The functions that templates call with a flag's key."""
 
 
 def _word(parser: Parser) -> nodes.Expr:

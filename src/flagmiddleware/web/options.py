@@ -65,6 +65,8 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Called at the end of each request that read a flag, with an Observation."""
     client_attributes: Sequence[str] = ()
     """Attributes that a client may supply itself, where an endpoint takes a context from it."""
+    max_stale: float | None = None
+    """Seconds that the source may be out of reach before the health check answers 503; None: however long."""
 
     def __post_init__(self) -> None:
         """Refuse what would go wrong later, in a request."""
@@ -115,6 +117,9 @@ def _check_numbers(options: WebOptions) -> None:
         value = getattr(options, name)
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             _refuse(name, value, wanted)
+    stale = options.max_stale
+    if stale is not None and (not isinstance(stale, int | float) or isinstance(stale, bool) or not stale > 0):
+        _refuse("max_stale", stale, "a number of seconds; give 60, 300 …, or None")
 
 
 def _check_lists(options: WebOptions) -> None:

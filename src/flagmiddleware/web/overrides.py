@@ -8,7 +8,7 @@ from binascii import Error as Base64Error
 from collections.abc import Mapping, Sequence
 from time import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from urllib.parse import quote, unquote_plus
+from urllib.parse import SplitResult, quote, unquote_plus, urlencode
 
 import msgspec
 
@@ -19,13 +19,13 @@ from .network import host_name
 from .options import WebOptions
 from .say import Say
 from .signing import Signer
-from .visitor import is_secure, set_cookie
+from .visitor import cookie_names, is_secure, set_cookie
 
 if TYPE_CHECKING:
     from ..flags import Flags
     from ..model import Ruleset
 
-__all__ = ["LONGEST_TTL", "Overrides", "Redirect", "sign"]
+__all__ = ["LONGEST_TTL", "Overrides", "Redirect", "link_to", "local_path", "sign"]
 
 LONGEST_TTL: Final = 24 * 3600
 """No link lives longer, whoever signed it."""
@@ -102,8 +102,7 @@ class Overrides:
         """Definitions without a flag that takes part: who decides by these need not ask for overrides."""
         self._cookie = options.qa_cookie_name
         self._signer = Signer(options.secret_keys, _PURPOSE)
-        bound_to_host = options.cookie_domain is None and options.cookie_path == "/"
-        self._names = (options.qa_cookie_name, ("__Host-" if bound_to_host else "") + options.qa_cookie_name)
+        self._names = cookie_names(options.qa_cookie_name, options)
         self._parameter = re.compile(rf"(?:^|&){re.escape(options.qa_parameter)}=([^&]*)")
 
     def __bool__(self) -> bool:
@@ -135,7 +134,7 @@ class Overrides:
             return None
         rest = self._parameter.sub("", query).strip("&")
         headers = [
-            ("Location", _local(self._facts.path(request)) + (f"?{_ascii(rest)}" if rest else "")),
+            ("Location", local_path(self._facts.path(request)) + (f"?{_ascii(rest)}" if rest else "")),
             ("Set-Cookie", self.cookie(request, token or None)),
             ("Cache-Control", "no-store"),
             ("Referrer-Policy", "no-referrer"),
@@ -186,7 +185,13 @@ class Overrides:
         return "" if token.host == host_name(self._facts.host(request)) else "it was made for another host"
 
 
-def _local(path: str | None) -> str:
+def link_to(page: SplitResult, token: str, parameter: str) -> str:
+    """The page's address with a token in its query."""
+    query = "&".join(part for part in (_ascii(page.query), urlencode({parameter: token})) if part)
+    return page._replace(query=query).geturl()
+
+
+def local_path(path: str | None) -> str:
     """The path as a redirect's target that cannot leave the site, whatever slashes it begins with."""
     return "/" + quote((path or "/").lstrip("/\\"), safe="/:@!$&'()*+,;=~-._", errors="surrogatepass")
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..bound import BoundFlags, OverriddenFlags
 from ..model import Evaluation, Ruleset
 from ..overrides import ACTIVE
-from .context import USER_ATTRIBUTES, WebContext
+from .context import UNREAD, USER_ATTRIBUTES, WebContext
 from .debug import Trace, TracingMemo
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class RequestFlags(OverriddenFlags, kw_only=True, eq=False, weakref=True):
     started: float | None = None  # when the request began, where an observer wants to know how long it took
     preloaded: bool = False
     headers_sent: bool = False
+    send: Any = None  # where ASGI's messages go while the request runs
     is_bound: ClassVar[bool] = True
     """Whether anything was read."""
 
@@ -113,11 +114,6 @@ class _Overridden(RequestFlags, kw_only=True, eq=False, weakref=True):
             OverriddenFlags._remember(self, key, evaluation)
 
 
-_PLAN: Any = BoundFlags.plan
-_CONTEXT: Any = BoundFlags.context
-"""The fields themselves, for an object whose class has something else of that name."""
-
-
 class Unbound(RequestFlags, kw_only=True, eq=False, weakref=True):
     """Nothing was read yet. Each method here is another function from then on: ``self`` has changed its class.
 
@@ -125,6 +121,10 @@ class Unbound(RequestFlags, kw_only=True, eq=False, weakref=True):
     """
 
     is_bound = False
+
+    # The fields themselves, under other names: what is called so here binds.
+    plan_field: ClassVar[Any] = BoundFlags.plan
+    context_field: ClassVar[Any] = BoundFlags.context
 
     # Not `__getattr__`, which would make each other attribute slower too.
     plan = property(lambda self: self._bound().plan)
@@ -135,15 +135,19 @@ class Unbound(RequestFlags, kw_only=True, eq=False, weakref=True):
         return self
 
     def _bind(self) -> None:
-        installation = self.installation
-        plan = self.flags.plan
+        installation, flags = self.installation, self.flags
+        # `flags.plan` is a property; most often there is nothing to look at, and this is all that it would do.
+        plan = flags._plan if monotonic() < flags._deadline else flags.plan
         context = WebContext()
         context.derivation = installation.derivation
         context.request = self.request
         context.sent = self.headers_sent
+        context.is_plain = True
+        context.sealed = False
+        context.user_object = UNREAD
         # All of it before the class changes: another thread may look.
-        _PLAN.__set__(self, plan)
-        _CONTEXT.__set__(self, context)
+        self.plan_field = plan  # type: ignore[misc]
+        self.context_field = context  # type: ignore[misc]
         if installation.debugs and installation.is_debugging(self.request):
             self._memo = TracingMemo()
         if installation.signs and installation.overrides.idle is not plan.ruleset:
@@ -165,6 +169,17 @@ class Unbound(RequestFlags, kw_only=True, eq=False, weakref=True):
         """Whether a variant other than ``off`` is served; false for an unknown flag."""
         if type(self) is Unbound:
             self._bind()
+            if type(self) is RequestFlags:  # what most requests do, written out: a call costs as much as a decision
+                try:
+                    evaluation = self.plan.table[key](self.context, self)
+                except Exception as error:
+                    return self._recover(key, error).is_enabled
+                if self._one is None:
+                    self._one = (key, evaluation)
+                else:  # by another thread
+                    self._remember(key, evaluation)
+                served: bool = evaluation.is_enabled
+                return served
         return self.is_enabled(key)
 
     def evaluate(self, key: str) -> Evaluation:

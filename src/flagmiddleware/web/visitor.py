@@ -9,7 +9,7 @@ from .facts import Facts
 from .options import WebOptions
 from .signing import Signer
 
-__all__ = ["Visitor", "VisitorCookie", "set_cookie"]
+__all__ = ["Visitor", "VisitorCookie", "cookie_names", "is_secure", "set_cookie"]
 
 Visitor: TypeAlias = "tuple[str, bool]"
 """A visitor's id, and whether the answer has to set the cookie (a new visitor, or a key that is being retired)."""
@@ -24,8 +24,7 @@ class VisitorCookie:
         self._facts = facts
         self._options = options
         self._signer = Signer(options.secret_keys, "flagmiddleware.visitor")
-        bound_to_host = options.cookie_domain is None and options.cookie_path == "/"
-        self._names = (options.cookie_name, ("__Host-" if bound_to_host else "") + options.cookie_name)
+        self._names = cookie_names(options.cookie_name, options)
 
     def identify(self, request: Any, *, may_mint: bool) -> Visitor | None:
         """Who this is; None where nobody can be told apart: no keys, no consent, or no cookie and nowhere to set one.
@@ -53,6 +52,12 @@ class VisitorCookie:
     def _consents(self, request: Any) -> bool:
         consent = self._options.visitor_cookie
         return consent if isinstance(consent, bool) else bool(consent(self._facts.for_site(request)))
+
+
+def cookie_names(name: str, options: WebOptions) -> tuple[str, str]:
+    """A cookie's name under http and under https, where browsers can be told to take it from this host alone."""
+    bound_to_host = options.cookie_domain is None and options.cookie_path == "/"
+    return name, ("__Host-" if bound_to_host else "") + name
 
 
 def is_secure(facts: Facts[Any], options: WebOptions, request: Any) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import json
+from fractions import Fraction
 from typing import Any
 
 from django.contrib import admin, messages
@@ -13,12 +15,13 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from ...errors import FlagMiddlewareError
+from ...release.shares import format_fraction
 from ...release.words import describe
 from .editing import Desk, pretty
-from .forms import FlagForm, ReasonForm
-from .models import HistoryEntry, StoredFlag
+from .forms import FlagForm, ReasonForm, SharedForm
+from .models import HistoryEntry, StoredFlag, StoreState
 
-__all__ = ["HistoryAdmin", "StoredFlagAdmin"]
+__all__ = ["HistoryAdmin", "SharedAdmin", "StoredFlagAdmin"]
 
 _DONE = {"kill": "killed", "restore": "restored", "remove": "removed"}
 
@@ -43,8 +46,64 @@ def _refusals(desk: Desk, keys: list[str], action: str) -> str:
     return "; ".join(f"{key}: {permission.why}" for key, permission in found if not permission)
 
 
+class _Desked(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
+    """Pages that write the whole document, as their form has checked it."""
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """The form, with the flags as they are now and the user who edits."""
+        made = super().get_form(request, obj, change, **kwargs)
+        return type(made.__name__, (made,), {"desk": Desk(request.user)})
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Write the document; the row itself is written with it."""
+        form.desk.write(form.document, reason=form.cleaned_data["reason"], via="admin", keys=self.keys_of(obj))
+
+    def keys_of(self, obj: Any) -> tuple[str, ...]:
+        """Which flags the change is about."""
+        return ()
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """The page; what the store refuses is told on it."""
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except FlagMiddlewareError as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return HttpResponseRedirect(request.path)
+
+
+@admin.register(StoreState)
+class SharedAdmin(_Desked):
+    """The segments and the release policy: one page, since there is one of each."""
+
+    form = SharedForm
+    fields = ("segments", "policy", "reason", "revision")
+    list_display = ("__str__", "segments", "roles")
+
+    @admin.display(description="segments")
+    def segments(self, row: StoreState) -> str:
+        """The names of the segments."""
+        return ", ".join(json.loads(row.top).get("segments", {})) or "none"
+
+    @admin.display(description="policy")
+    def roles(self, row: StoreState) -> str:
+        """What the policy says of its own."""
+        return ", ".join(json.loads(row.top).get("policy", {})) or "as built in"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """The first push makes it."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Flags cannot be without it."""
+        return False
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Their part of the history."""
+        return HttpResponseRedirect(f"{reverse('admin:flagmiddleware_store_historyentry_changelist')}?flag=")
+
+
 @admin.register(StoredFlag)
-class StoredFlagAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
+class StoredFlagAdmin(_Desked):
     """One flag a row, told in words."""
 
     form = FlagForm
@@ -57,11 +116,6 @@ class StoredFlagAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[_FlagList]:
         """The list that knows what the flags mean."""
         return _FlagList
-
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        """The form, with the flags as they are now and the user who edits."""
-        made = super().get_form(request, obj, change, **kwargs)
-        return type("FlagForm", (made,), {"desk": Desk(request.user)})
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """A flag is never renamed: its key is what subjects are dealt by."""
@@ -114,18 +168,13 @@ class StoredFlagAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in
     # -- writing --------------------------------------------------------------------------------------------------
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Write the whole document that the form has checked; the row itself is written with it."""
-        desk: Desk = form.desk
-        desk.write(form.document, reason=form.cleaned_data["reason"], via="admin", keys=(obj.key,))
+        """Write the document, and learn the row's number where it is new."""
+        super().save_model(request, obj, form, change)
         obj.pk = StoredFlag.objects.get(key=obj.key).pk
 
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """The page; what the store refuses is told on it."""
-        try:
-            return super().changeform_view(request, *args, **kwargs)
-        except FlagMiddlewareError as error:
-            self.message_user(request, str(error), messages.ERROR)
-            return HttpResponseRedirect(request.path)
+    def keys_of(self, obj: Any) -> tuple[str, ...]:
+        """The flag of the page."""
+        return (obj.key,)
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """The flag's part of the history."""
@@ -193,7 +242,7 @@ class _ByFlag(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """The one that is chosen."""
         key = request.GET.get("flag")
-        return [(key, key)] if key else []
+        return [] if key is None else [(key, key or "(segments, policy)")]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         """Only its entries."""
@@ -204,10 +253,13 @@ class _ByFlag(admin.SimpleListFilter):
 class HistoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
     """Who changed what, when and why; to be read, not written."""
 
-    list_display = ("when", "revision", "what", "actor", "reason", "via")
+    list_display = ("when", "revision", "what", "was", "will", "exposure", "actor", "reason")
     list_filter = (_ByFlag, "via")
     search_fields = ("flag", "actor", "reason")
-    fields = ("what", "when", "revision", "actor", "reason", "via", "before", "after", "link")
+    fields = (
+        *("what", "when", "revision", "actor", "reason", "via", "app_revision"),
+        *("kind", "environment", "was", "will", "exposure", "before", "after", "link"),
+    )
     readonly_fields = fields
 
     @admin.display(description="when", ordering="at")
@@ -220,12 +272,20 @@ class HistoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in th
         """The flag's key."""
         return entry.flag or "(segments, policy)"
 
-    @admin.display(description="from")
+    @admin.display(description="exposure")
+    def exposure(self, entry: HistoryEntry) -> str:
+        """The shares of everyone before and after; empty where they are not known."""
+        if entry.exposure_before is None or entry.exposure_after is None:
+            return ""
+        before, after = (format_fraction(Fraction(share)) for share in (entry.exposure_before, entry.exposure_after))
+        return f"{before} → {after}"
+
+    @admin.display(description="old definition")
     def before(self, entry: HistoryEntry) -> str:
         """The definition as it was."""
         return format_html("<pre>{}</pre>", pretty(entry.old)) if entry.old else "absent"
 
-    @admin.display(description="to")
+    @admin.display(description="new definition")
     def after(self, entry: HistoryEntry) -> str:
         """The definition as it became."""
         return format_html("<pre>{}</pre>", pretty(entry.new)) if entry.new else "absent"

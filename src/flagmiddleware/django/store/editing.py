@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ... import formats
-from ...errors import ConfigurationError, ConflictError
+from ...errors import ConfigurationError, ConflictError, Problem, RulesetError
 from ...formats.native.lines import lay_out, parts
 from ...model import Flag, Ruleset
 from ...release import edits
 from ...release.documents import Documents
 from ...release.judge import judge
+from ...release.logic import expand
 from ...release.permissions import Actor, Permission, may
 from ...release.policy import Policy, read_policy
 from ...sources.base import Change
@@ -49,8 +50,8 @@ class Desk:
         self.ruleset = self._parse(self.data, strict=False) if self.data else Ruleset(flags={})
 
     @staticmethod
-    def _parse(data: bytes, *, strict: bool = True) -> Ruleset:
-        return formats.parse(data, format="json", name=_NAME, strict=strict)
+    def _parse(data: bytes, *, strict: bool = True, environment: str | None = None) -> Ruleset:
+        return formats.parse(data, format="json", name=_NAME, strict=strict, environment=environment)
 
     @property
     def policy(self) -> Policy:
@@ -71,6 +72,36 @@ class Desk:
         flags[key] = body
         data = lay_out(top, flags)
         return data, self._parse(data)
+
+    @property
+    def shared(self) -> dict[str, Any]:
+        """What all flags share: the document without them."""
+        return parts(self.documents.files)[0] if self.data else {"version": 1}
+
+    def with_shared(self, fields: Mapping[str, Any]) -> bytes:
+        """The document with these top-level fields replaced; an empty one is left out.
+
+        Raises RulesetError with every problem, the policy's own included.
+        """
+        top, flags = parts(self.documents.files) if self.data else ({"version": 1}, {})
+        data = lay_out({name: value for name, value in {**top, **fields}.items() if value != {}}, flags)
+        problems: list[Problem] = []
+        for check in (lambda: self._parse(data), lambda: read_policy(fields.get("policy", {}))):
+            try:
+                check()
+            except RulesetError as error:
+                problems += error.problems
+        if problems:
+            raise RulesetError(problems)
+        return data
+
+    def moved_by(self, data: bytes) -> list[Flag]:
+        """The flags that decide otherwise, in any environment, because a segment says something else in ``data``."""
+        found: dict[str, Flag] = {}
+        for environment in (None, *self.documents.environments()):
+            old, new = (self._parse(text, strict=False, environment=environment) for text in (self.data, data))
+            found |= {key: flag for key, flag in old.flags.items() if _moves(flag, old, new)}
+        return [self.ruleset.flags[key] for key in found]
 
     def broken_rules(self, key: str, new: Ruleset, now: float) -> list[str]:
         """What the policy has against giving the flag this definition."""
@@ -93,6 +124,12 @@ class Desk:
         if expected is not None and expected != (self.revision or ""):
             raise ConflictError(f"the flags are at revision {self.revision}, not {expected}, which you looked at")
         return OrmSource(self.using).write(change, self.revision)
+
+
+def _moves(flag: Flag, old: Ruleset, new: Ruleset) -> bool:
+    conditions = [rule.condition for rule in flag.rules]
+    before, after = ([expand(condition, one.segments) for condition in conditions] for one in (old, new))
+    return before != after or repr(before) != repr(after)  # true is not 1
 
 
 def _kill(documents: Documents, key: str) -> bytes:

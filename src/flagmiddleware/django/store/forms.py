@@ -10,23 +10,54 @@ from django import forms
 
 from ...errors import RulesetError
 from .editing import Desk, pretty
-from .models import StoredFlag
+from .models import StoredFlag, StoreState
 
-__all__ = ["FlagForm", "ReasonForm"]
+__all__ = ["FlagForm", "ReasonForm", "SharedForm"]
 
 
-class FlagForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
-    """Checks the whole document that the change would make, and the policy; ``desk`` is set by the admin."""
+def _plain(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise forms.ValidationError(f"This is not valid JSON: {error}") from error
+
+
+class _Form(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
+    """Asks why, and refuses a page that is older than the flags; ``desk`` is set by the admin."""
 
     desk: Desk
+    document = b""  # what is to be written, once it was checked
 
     reason = forms.CharField(widget=forms.Textarea(attrs={"rows": 2, "cols": 80}), help_text="Goes into the history.")
+    revision = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["revision"] = self.desk.revision or ""
+
+    def clean(self) -> dict[str, Any]:
+        """Check everything that only the whole document shows."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if cleaned.get("revision", "") != (self.desk.revision or ""):
+            message = "Somebody else changed the flags meanwhile. Open this page again, and make your change there."
+            raise forms.ValidationError(message)
+        if not self.errors:
+            self.check(cleaned)
+        return cleaned
+
+    def check(self, cleaned: dict[str, Any]) -> None:
+        """Set ``document``, or raise ValidationError."""
+        raise NotImplementedError
+
+
+class FlagForm(_Form):
+    """Checks the whole document that the change would make, and the policy."""
+
     override = forms.CharField(
         required=False,
         widget=forms.TextInput(attrs={"size": 80}),
         help_text="Why the policy is broken, where it has to be. Goes into the history, too.",
     )
-    revision = forms.CharField(required=False, widget=forms.HiddenInput)
 
     class Meta:
         """The flag's own fields."""
@@ -38,27 +69,14 @@ class FlagForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stu
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial["definition"] = pretty(self.instance.definition)
-        self.initial["revision"] = self.desk.revision or ""
-        self.document = b""
 
     def clean_definition(self) -> Any:
         """The definition as plain data."""
-        try:
-            return json.loads(self.cleaned_data["definition"])
-        except ValueError as error:
-            raise forms.ValidationError(f"This is not valid JSON: {error}") from error
+        return _plain(self.cleaned_data["definition"])
 
-    def clean(self) -> dict[str, Any]:
-        """Check everything that only the whole document shows."""
-        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        if cleaned.get("revision", "") != (self.desk.revision or ""):
-            message = "Somebody else changed the flags meanwhile. Open this page again, and make your change there."
-            raise forms.ValidationError(message)
-        if self.errors:
-            return cleaned
-        key = cleaned.get("key") or self.instance.key
-        self._check(key, cleaned)
-        return cleaned
+    def check(self, cleaned: dict[str, Any]) -> None:
+        """Build the document with the flag in it; what is wrong is told beside the definition."""
+        self._check(cleaned.get("key") or self.instance.key, cleaned)
 
     def _check(self, key: str, cleaned: dict[str, Any]) -> None:
         flag = self.desk.ruleset.flags.get(key)
@@ -80,6 +98,64 @@ class FlagForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stu
             raise forms.ValidationError([*broken, f"Not allowed: {permission.why}."])
         if broken:
             cleaned["reason"] += f" (override: {cleaned['override'].strip()})"
+
+
+class SharedForm(_Form):
+    """What all flags share: the segments and the release policy, each as JSON."""
+
+    segments = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 16, "cols": 100, "spellcheck": "false"}),
+        help_text='Conditions by name, such as {"insiders": {"is_staff": true}}.',
+    )
+    policy = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 16, "cols": 100, "spellcheck": "false"}),
+        help_text="The Blast Radius Matrix, roles and teams, where they differ from what is built in.",
+    )
+
+    class Meta:
+        """Nothing of the row itself: it is written with the document."""
+
+        model = StoreState
+        fields = ()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("segments", "policy"):
+            self.initial[name] = pretty(json.dumps(self.desk.shared.get(name, {})))
+
+    def clean_segments(self) -> Any:
+        """The segments as plain data."""
+        return _plain(self.cleaned_data["segments"] or "{}")
+
+    def clean_policy(self) -> Any:
+        """The policy as plain data."""
+        return _plain(self.cleaned_data["policy"] or "{}")
+
+    def check(self, cleaned: dict[str, Any]) -> None:
+        """Build the document with both in it; what is wrong with either is told beside it."""
+        fields = {name: cleaned[name] for name in ("segments", "policy")}
+        try:
+            self.document = self.desk.with_shared(fields)
+        except RulesetError as error:
+            raise forms.ValidationError(_by_field(error)) from error
+        changed = fields["policy"] != self.desk.shared.get("policy", {})
+        allowed = [self.desk.may("policy", None)] if changed else []
+        # A segment decides for every flag that names it, so it takes what changing each of them takes.
+        allowed += [self.desk.may("ramp", flag) for flag in self.desk.moved_by(self.document)]
+        refused = [permission.why for permission in allowed if not permission]
+        if refused:
+            raise forms.ValidationError([f"Not allowed: {why}." for why in dict.fromkeys(refused)])
+
+
+def _by_field(error: RulesetError) -> dict[str, list[str]]:
+    """The parser's messages beside the field that they are about; a flag's trouble is a segment's doing."""
+    found: dict[str, list[str]] = {}
+    for problem in error.problems:
+        field = "policy" if problem.where.partition(".")[0] == "policy" else "segments"
+        found.setdefault(field, []).append(f"{problem.where}: {problem.message}")
+    return found
 
 
 class ReasonForm(forms.Form):

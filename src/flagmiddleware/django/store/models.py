@@ -48,20 +48,22 @@ class StoreState(models.Model):
     )
 
     class Meta:
-        """One row has no plural."""
+        """One row has no plural; what people change in it is what its name says."""
 
-        verbose_name = "state of the store"
-        verbose_name_plural = "state of the store"
+        verbose_name = "segments and policy"
+        verbose_name_plural = "segments and policy"
 
     def __str__(self) -> str:
-        return f"revision {self.revision}"
+        return f"segments and policy, revision {self.revision}"
 
 
 class HistoryEntry(models.Model):
     """One flag, changed: from what to what, by whom, why. Entries are neither edited nor deleted.
 
     ``flag`` is empty where what all flags share was changed; ``at`` is seconds since 1970; ``link`` chains the entry
-    to the one before, so that a rewritten history shows.
+    to the one before, so that a rewritten history shows. ``was`` and ``will`` say in words what ``old`` and ``new``
+    say in JSON, the exposures are shares of everyone (0 … 1), ``environment`` is where that holds (empty: everywhere).
+    Those are None where they are not known: in what all flags share, and in entries from before they were kept.
     """
 
     revision: models.BigIntegerField[int, int] = models.BigIntegerField(db_index=True)
@@ -71,6 +73,13 @@ class HistoryEntry(models.Model):
     actor: models.CharField[str, str] = models.CharField("who", max_length=320)
     reason: models.TextField[str, str] = models.TextField("why")
     via: models.CharField[str, str] = models.CharField(max_length=60)
+    environment: models.CharField[str | None, str | None] = models.CharField(max_length=_LONGEST_KEY, null=True)
+    kind: models.CharField[str | None, str | None] = models.CharField(max_length=20, null=True)
+    was: models.TextField[str | None, str | None] = models.TextField("from", null=True)
+    will: models.TextField[str | None, str | None] = models.TextField("to", null=True)
+    exposure_before: models.FloatField[float | None, float | None] = models.FloatField(null=True)
+    exposure_after: models.FloatField[float | None, float | None] = models.FloatField(null=True)
+    app_revision: models.CharField[str | None, str | None] = models.CharField(max_length=_LONGEST_KEY, null=True)
     at: models.FloatField[float, float] = models.FloatField()
     link: models.CharField[str, str] = models.CharField(max_length=64)
 
@@ -95,7 +104,19 @@ class HistoryEntry(models.Model):
         raise TypeError("the history of flags is not deleted")
 
     def as_record(self) -> dict[str, str]:
-        """The entry as the change log shows it, and as it was linked."""
+        """The entry as the change log shows it, and as it was linked.
+
+        What is not known is left out, so that entries which were linked before it was kept still fit their link.
+        """
+        told = {
+            "environment": self.environment,
+            "kind": self.kind,
+            "from": self.was,
+            "to": self.will,
+            "exposure_before": None if self.exposure_before is None else repr(self.exposure_before),
+            "exposure_after": None if self.exposure_after is None else repr(self.exposure_after),
+            "app_revision": self.app_revision,
+        }
         return {
             "revision": str(self.revision),
             "time": repr(self.at),
@@ -105,5 +126,6 @@ class HistoryEntry(models.Model):
             "via": self.via,
             "old": self.old or "",
             "new": self.new or "",
+            **{name: value for name, value in told.items() if value is not None},
             "link": self.link,
         }

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import os
 import select
 import threading
 import time
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 from django.apps import apps
 from django.db import DatabaseError, connections
@@ -23,10 +25,15 @@ from django.db.utils import InterfaceError
 from ...errors import ConfigurationError, SourceError
 from ...formats.native.lines import join
 from ...sources.base import Change, Snapshot
+from ...sources.listening import DEAF, STANDBY
 
-__all__ = ["OrmSource"]
+__all__ = ["CHANNEL", "OrmSource"]
+
+logger = logging.getLogger("flagmiddleware")
 
 _APP = "flagmiddleware.django.store"
+CHANNEL = "flagmiddleware_store"
+"""What PostgreSQL's NOTIFY is sent on."""
 _TRIES = 3
 _LIMITS = {"connect_timeout": 2, "tcp_user_timeout": 5000}  # PostgreSQL's: seconds, milliseconds
 
@@ -48,6 +55,7 @@ class OrmSource:
         self.start_timeout = start_timeout
         self._mine: tuple[int, int, Any] | None = None  # process, thread, connection
         self._is_listening = False
+        self._deaf_in: int | None = None  # the process that found out that no notification comes
 
     # -- connections ----------------------------------------------------------------------------------------------
 
@@ -125,20 +133,43 @@ class OrmSource:
     def wait(self, timeout: float) -> bool:
         """Block up to ``timeout`` seconds for a notification; where the database has none, just wait."""
         connection = self._kept()
-        if connection.vendor != "postgresql":
+        if connection.vendor != "postgresql" or self._deaf_in == os.getpid():
             time.sleep(timeout)
             return False
         try:
-            if not self._is_listening:
+            if self._is_listening:
+                return _notified(connection.connection, timeout)
+            if self._hears(connection):
                 with connection.cursor() as cursor:
-                    cursor.execute("LISTEN flagmiddleware_store")
+                    cursor.execute(f"LISTEN {CHANNEL}")
                 self._is_listening = True
                 return True  # what was committed before the channel stood is found by fetching now
-            return _notified(connection.connection, timeout)
-        except (DatabaseError, InterfaceError, OSError, ValueError):
+        except (DatabaseError, InterfaceError, OSError, ValueError) as error:
             self._drop()
-            time.sleep(min(timeout, 0.5))
-            return True
+            if getattr(error.__cause__, "pgcode", getattr(error.__cause__, "sqlstate", "")) != STANDBY:
+                time.sleep(min(timeout, 0.5))
+                return True
+        self._deaf_in = os.getpid()
+        logger.warning("the database of %s %s", self.name, DEAF)
+        return True
+
+    def _hears(self, connection: Any) -> bool:
+        """Whether notifications reach this connection: a pooler in between accepts LISTEN and may swallow them."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            if cursor.fetchone()[0] == connection.connection.info.backend_pid:
+                return True
+            probe = f"{CHANNEL}_{uuid4().hex}"
+            cursor.execute(f"LISTEN {probe}")
+            other = self._new()
+            try:
+                with other.cursor() as asking:
+                    asking.execute("SELECT pg_notify(%s, '')", [probe])
+            finally:
+                other.close()
+            heard = _notified(connection.connection, 1.0)
+            cursor.execute(f"UNLISTEN {probe}")
+            return heard
 
     # -- writing --------------------------------------------------------------------------------------------------
 
@@ -153,6 +184,12 @@ class OrmSource:
         from .models import HistoryEntry
 
         return [entry.as_record() for entry in HistoryEntry.objects.using(self.using).order_by("-id")[:count]]
+
+    def document(self, revision: str) -> bytes | None:
+        """The document as it was at a revision of the present epoch; None where there was none."""
+        from .past import document_at
+
+        return document_at(revision, self.using)
 
     def close(self) -> None:
         """Close this process's connection."""

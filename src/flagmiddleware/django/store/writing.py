@@ -5,22 +5,27 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
 from uuid import uuid4
 
 from django.db import IntegrityError, connections, transaction
+from msgspec.structs import replace
 
-from ...errors import ConfigurationError, ConflictError, RulesetError, SourceError
+from ...errors import ConfigurationError, ConflictError, FlagMiddlewareError, RulesetError, SourceError
 from ...formats.native.lines import as_text, join, parts
-from ...sources.base import Change
+from ...release.apprevision import app_revision
+from ...release.changes import document_changes
+from ...release.documents import Documents
+from ...sources.base import Change, FlagChange
 from ...sources.chain import FIRST, link
 from .models import HistoryEntry, StoredFlag, StoreState
+from .source import CHANNEL
 
-__all__ = ["CHANNEL", "document", "write"]
-
-CHANNEL = "flagmiddleware_store"
-"""What PostgreSQL's NOTIFY is sent on."""
+__all__ = ["document", "write"]
 
 _BATCH = 500
+
+_Texts: TypeAlias = "tuple[str, str | None, str | None]"  # a key, its definition before and after
 
 
 def document(using: str) -> tuple[str | None, bytes]:
@@ -36,7 +41,8 @@ def write(change: Change, expected: str | None, *, using: str, name: str) -> str
     """Write a document over revision ``expected`` (None: over nothing); returns the new revision.
 
     A change without a reason is refused with ConfigurationError, one over another revision with ConflictError. Nobody
-    sees anything of it before the transaction around it is committed, the hint to other processes included.
+    sees anything of it before the transaction around it is committed, the hint to other processes included. What the
+    change says of itself (``records``, ``app_revision``) goes into the history; what it leaves out is worked out here.
     """
     if not change.reason.strip():
         raise ConfigurationError("a change of flags needs a reason")
@@ -45,6 +51,7 @@ def write(change: Change, expected: str | None, *, using: str, name: str) -> str
     except RulesetError as error:
         raise SourceError(f"{name}: what was to be written is no native document: {error}") from error
     texts = {key: as_text(body) for key, body in flags.items()}
+    change = _told(change, using)  # before the row is locked: ten thousand flags take a while to read
     with transaction.atomic(using=using):
         state = _take(expected, using, name)
         entries = _entries(state, as_text(top), _put_rows(texts, using))
@@ -54,6 +61,20 @@ def write(change: Change, expected: str | None, *, using: str, name: str) -> str
         state.save(using=using)
         _hint(state, using)
     return str(state.revision)
+
+
+def _told(change: Change, using: str) -> Change:
+    """The change with what it means in words, unless it says so itself or means nothing."""
+    revision = change.app_revision or app_revision()
+    records = change.records
+    if not records:
+        _, before = document(using)
+        old, new = (Documents("flags", {"flags": data}, dialect="native") for data in (before, change.data))
+        try:
+            records = document_changes(old if before else None, new, now=time.time())
+        except FlagMiddlewareError:  # it is not for the store to say which definitions are good
+            records = ()
+    return replace(change, records=records, app_revision=revision)
 
 
 def _take(expected: str | None, using: str, name: str) -> StoreState:
@@ -74,10 +95,10 @@ def _take(expected: str | None, using: str, name: str) -> StoreState:
     return rows.get(pk=StoreState.THE_ONE)
 
 
-def _put_rows(texts: Mapping[str, str], using: str) -> list[tuple[str, str | None, str | None]]:
+def _put_rows(texts: Mapping[str, str], using: str) -> list[_Texts]:
     """Make the rows say what the document says; returns key, old and new of each that had to change."""
     rows = {row.key: row for row in StoredFlag.objects.using(using).all()}
-    changes: list[tuple[str, str | None, str | None]] = []
+    changes: list[_Texts] = []
     fresh, moved = [], []
     for position, (key, text) in enumerate(texts.items()):
         row = rows.get(key)
@@ -99,25 +120,48 @@ def _put_rows(texts: Mapping[str, str], using: str) -> list[tuple[str, str | Non
     return changes
 
 
-def _entries(
-    state: StoreState, top: str, changes: list[tuple[str, str | None, str | None]]
-) -> list[tuple[str, str | None, str | None]]:
+def _entries(state: StoreState, top: str, changes: list[_Texts]) -> list[_Texts]:
     return [*([("", state.top or None, top)] if state.top != top else []), *changes]
 
 
-def _record(
-    entries: Iterable[tuple[str, str | None, str | None]], change: Change, state: StoreState, using: str
-) -> str:
+def _record(entries: Iterable[_Texts], change: Change, state: StoreState, using: str) -> str:
     """Add to the history; returns its newest link."""
     newest, at = state.link, time.time()
+    words = _words(change.records)
+    shared = {
+        "actor": change.actor[:320],
+        "reason": change.reason.strip(),
+        "via": change.via[:60],
+        "app_revision": change.app_revision[:255] or None,
+        "revision": state.revision,
+        "at": at,
+    }
     made = []
     for key, old, new in entries:
-        entry = HistoryEntry(flag=key, old=old, new=new, revision=state.revision, at=at)
-        entry.actor, entry.reason, entry.via = change.actor[:320], change.reason.strip(), change.via[:60]
+        entry = HistoryEntry(flag=key, old=old, new=new, **shared, **words.get(key, {}))
         entry.link = newest = link(newest, entry.as_record())
         made.append(entry)
     HistoryEntry.objects.using(using).bulk_create(made, batch_size=_BATCH)
     return newest
+
+
+def _words(records: Iterable[FlagChange]) -> dict[str, dict[str, Any]]:
+    """What is told of each flag: what holds everywhere, else what holds in the first environment that is named."""
+    told: dict[str, FlagChange] = {}
+    for record in records:
+        if record.flag not in told or (told[record.flag].environment and not record.environment):
+            told[record.flag] = record
+    return {
+        key: {
+            "environment": record.environment[:255],
+            "kind": record.kind,
+            "was": record.old,
+            "will": record.new,
+            "exposure_before": record.before,
+            "exposure_after": record.after,
+        }
+        for key, record in told.items()
+    }
 
 
 def _hint(state: StoreState, using: str) -> None:

@@ -172,7 +172,7 @@ def flags_read(context: Any) -> dict[str, Any]:
 
 @register.filter("flags_json")
 def flags_json_filter(flags: Any) -> SafeString:
-    """``{{ flags|flags_json }}``: the public flags' values as JSON that may stand anywhere in HTML."""
+    """``{{ flags|flags_json }}``: the public flags' values as JSON for a script, or an attribute in single quotes."""
     return mark_safe(flags_json(bound_flags(flags)))  # noqa: S308 - escaped there
 
 

@@ -1,0 +1,77 @@
+"""The public flags and the health check as an ASGI and as a WSGI application, to be mounted where a site likes.
+
+For frameworks without an adapter, behind the plain FlagMiddleware: Quart, Litestar, Bottle and the like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from inspect import isawaitable
+from typing import Any, TypeAlias
+
+from .errors import ConfigurationError
+from .web.current import running_flags
+from .web.endpoints import Answer, flags_answer, send_asgi, start_wsgi
+from .web.frontend import public_keys
+
+__all__ = ["flags_asgi", "flags_wsgi"]
+
+Scope: TypeAlias = "MutableMapping[str, Any]"
+Receive: TypeAlias = "Callable[[], Awaitable[MutableMapping[str, Any]]]"
+Send: TypeAlias = "Callable[[MutableMapping[str, Any]], Awaitable[None]]"
+
+_ONLY_GET = Answer(405, [("Allow", "GET, HEAD")])
+_NOTHING = Answer(404, [])
+
+
+def flags_asgi(*, may_see: Callable[[Scope], Any] | None = None) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+    """An ASGI application: the public flags as JSON with an entity tag, and below it ``/health``.
+
+    ``may_see(scope)``, async or not, says who gets more of the health check than the state.
+    """
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        # The path is whole under some frameworks, and without the mount point under others.
+        path, here = scope["path"].removeprefix(scope.get("root_path", "")), _here()
+        detail = False
+        if scope["method"] in ("GET", "HEAD") and path == "/health" and may_see is not None:
+            found = may_see(scope)
+            detail = bool(await found if isawaitable(found) else found)
+        await here.ready(*public_keys(here.plan))
+        known = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"if-none-match"), None)
+        answer = _answer(scope["method"], path, known, detail)
+        await send_asgi(answer, send, head=scope["method"] == "HEAD")
+
+    return app
+
+
+def flags_wsgi(
+    *, may_see: Callable[[dict[str, Any]], Any] | None = None
+) -> Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]:
+    """The same as a WSGI application; ``may_see`` gets the environment."""
+
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
+        detail = path == "/health" and may_see is not None and bool(may_see(environ))
+        answer = _answer(method, path, environ.get("HTTP_IF_NONE_MATCH"), detail)
+        return start_wsgi(answer, start_response, head=method == "HEAD")
+
+    return app
+
+
+def _answer(method: str, path: str, if_none_match: str | None, detail: bool) -> Answer:
+    if path not in ("", "/", "/health"):
+        return _NOTHING
+    if method not in ("GET", "HEAD"):
+        return _ONLY_GET
+    here = _here()
+    return here.installation.health(detail=detail) if path == "/health" else flags_answer(here, if_none_match)
+
+
+def _here() -> Any:
+    here = running_flags()
+    if here is None:
+        raise ConfigurationError("the flags' endpoint: this request did not pass through FlagMiddleware; wrap the site")
+    return here
