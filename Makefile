@@ -17,7 +17,7 @@ SITE_EXTRAS := django,flask,starlette,fastapi,matches,cli,release
 ALL_EXTRAS  := $(SITE_EXTRAS),flagd,console,openfeature,otel,http,redis,postgres,celery
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types layers coverage conformance differential matrix bench faults propagation docs wheel system-packages clean
+.PHONY: help demo test check lint types layers coverage conformance differential matrix bench soak faults propagation docs wheel system-packages clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -56,10 +56,13 @@ matrix: $(VENV)/.dev ## tox: every supported Python and framework that is here (
 	PATH="$(subst $() ,:,$(wildcard $(HOME)/.pyenv/versions/3.1[0-9]*/bin)):$$PATH" $(BIN)/tox run $(if $(ENVS),-e $(ENVS))
 
 faults: $(VENV)/.test ## every fault of docs/reliability.md, injected for real (FAULTS_LONG=1: the long variants)
-	$(BIN)/python -m pytest -m faults tests/faults tests/sources
+	$(BIN)/python -m pytest -m faults tests/faults tests/sources tests/django/test_django_store.py
 
-propagation: $(VENV)/.test ## flips followed through every server set-up (FLIPS=50)
-	$(BIN)/python -m benchmarks.propagation $(or $(FLIPS),50)
+propagation: $(VENV)/.test ## flips followed through every server set-up, written to benchmarks/RESULTS.md (FLIPS=50)
+	$(BIN)/python -m benchmarks.propagation --flips $(or $(FLIPS),50) --write
+
+soak: $(VENV)/.test ## a day of changes, compressed into minutes: memory, descriptors and threads stay flat
+	$(BIN)/python -m benchmarks.bench_soak --write
 
 bench: $(VENV)/.bench ## all benchmarks, written to benchmarks/RESULTS.md (on a quiet machine)
 	$(BIN)/python -m benchmarks.run --write

@@ -1,117 +1,94 @@
 """How long after a flip does some worker still serve the old answer? Measured under load, on real servers.
 
-For each flip the writer notes the instant at which the new definitions were in place. Clients ask without pause; a
-request that *started* after that instant and still got an older revision shows a worker that was behind. A flip's delay
-is the start of the last such request, measured from the flip: the time after which every answer was the new one.
+    python -m benchmarks.propagation [--flips 50] [--kinds uwsgi "celery prefork"] [--sources redis] [--write]
+
+Every worker decides by one ``Flags`` a source, all at once: a file looked at once a second, the same behind HTTP, and
+two stores that push. For each flip the writer notes the instant at which the new definitions were in place. Clients ask
+without pause; a worker's time is that from the flip to the moment at which its first new answer had arrived, so what
+the request itself took is in it. A worker that nobody asked for a while just then (servers do not share out evenly) may
+have known for long: its time ends with its last old answer. Whatever is older than an answer that the same worker gave
+before counts as a failure.
 """
 
 from __future__ import annotations
 
+import argparse
 import http.client
+import math
 import os
-import statistics
+import re
+import subprocess
 import sys
+import sysconfig
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from flagmiddleware.sources import Change
-from flagmiddleware.sources.redis import RedisSource
-from tests.services import free_port, redis_server, running
+from benchmarks import report
+from benchmarks.propagation_kinds import KINDS, WORKERS, Asker, Kind, environment_of
+from benchmarks.propagation_sources import LIMITS, opened
+from tests.services import free_port, running, stop, wait_for
 
-__all__ = ["KINDS", "Run", "measure_kind"]
+__all__ = ["KINDS", "LIMITS", "WORKERS", "Run", "measure_kind"]
 
-BIN = Path(sys.executable).parent
 ROOT = Path(__file__).parents[1]
-WORKERS = 2
 CLIENTS = 3
-
-
-def _gunicorn(worker: str, *options: str) -> Callable[[int], list[str]]:
-    def command(port: int) -> list[str]:
-        fixed = ["-w", str(WORKERS), "-k", worker, "-b", f"127.0.0.1:{port}", "--log-level", "warning"]
-        return [str(BIN / "gunicorn"), *fixed, *options, "benchmarks.propagation_app:wsgi"]
-
-    return command
-
-
-def _uvicorn(port: int) -> list[str]:
-    fixed = ["--workers", str(WORKERS), "--port", str(port), "--log-level", "warning"]
-    return [str(BIN / "uvicorn"), *fixed, "benchmarks.propagation_app:asgi"]
-
-
-def _uwsgi(*options: str) -> Callable[[int], list[str]]:
-    def command(port: int) -> list[str]:
-        fixed = ["--http-socket", f"127.0.0.1:{port}", "--master", "--processes", str(WORKERS), "--enable-threads"]
-        fixed += ["--need-app", "--disable-logging", "--die-on-term", "--virtualenv", str(BIN.parent)]
-        return [str(BIN / "uwsgi"), *fixed, *options, "--wsgi", "benchmarks.propagation_app:wsgi"]
-
-    return command
-
-
-KINDS: dict[str, Callable[[int], list[str]]] = {
-    "gunicorn sync": _gunicorn("sync"),
-    "gunicorn sync --preload": _gunicorn("sync", "--preload"),
-    "gunicorn gthread": _gunicorn("gthread", "--threads", "2"),
-    "gunicorn gthread --preload": _gunicorn("gthread", "--threads", "2", "--preload"),
-    "gunicorn gevent": _gunicorn("gevent"),
-    "gunicorn gevent --preload": _gunicorn("gevent", "--preload"),
-    "uvicorn --workers": _uvicorn,
-    "uwsgi": _uwsgi(),
-    "uwsgi --lazy-apps": _uwsgi("--lazy-apps"),
-}
+_COLUMNS = ("server", "source", "flips", "requests", "failed", "p50", "p99", "worst", "limit (p99)", "")
+_PAUSE = 0.1  # seconds: a worker that got no request for longer than this was not asked
+_WARM = 3.2  # seconds: a forked worker's refreshers start at the second deadline that is passed
 
 
 @dataclass
 class Run:
-    """What one server kind showed: seconds of delay a flip, requests, failures."""
+    """What one set-up showed with one source: seconds from a flip to each worker's new answer, requests, failures."""
 
     kind: str
     source: str
     delays: list[float] = field(default_factory=list)
+    flips: int = 0
     requests: int = 0
     failed: int = 0
+    went_back: int = 0
     workers: set[int] = field(default_factory=set)
 
     def quantile(self, share: float) -> float:
-        """The delay, in seconds, that ``share`` of the flips did not exceed."""
-        ordered = sorted(self.delays)
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+        """The time, in seconds, that ``share`` of all did not exceed."""
+        return sorted(self.delays)[math.ceil(share * len(self.delays)) - 1]
 
-    @property
-    def median(self) -> float:
-        """The middle delay, in seconds."""
-        return statistics.median(self.delays)
+
+class _Answer(NamedTuple):
+    started: float
+    ended: float
+    pid: int
+    revisions: tuple[int, ...]
+
+
+_NEVER = _Answer(math.inf, math.inf, 0, ())
 
 
 class _Load:
     """Clients that ask without pause and write down when they asked and what they got."""
 
-    def __init__(self, port: int, run: Run) -> None:
-        self.port, self.run = port, run
-        self.answers: list[tuple[float, int, int]] = []
+    def __init__(self, ask: Asker) -> None:
+        self.ask = ask
+        self.answers: list[_Answer] = []
+        self.failures: list[str] = []
         self.stopped = threading.Event()
-        self.threads = [threading.Thread(target=self._ask, daemon=True) for _ in range(CLIENTS)]
+        self.threads = [threading.Thread(target=self._run, daemon=True) for _ in range(CLIENTS)]
 
-    def _ask(self) -> None:
+    def _run(self) -> None:
         while not self.stopped.is_set():
             started = time.monotonic()
             try:
-                connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-                connection.request("GET", "/")
-                response = connection.getresponse()
-                pid, revision = response.read().split()
-                self.answers.append((started, int(pid), int(revision)))
-                if response.status != 200:
-                    self.run.failed += 1
-                connection.close()
-            except (OSError, http.client.HTTPException, ValueError):
-                self.run.failed += 1
+                pid, *revisions = map(int, self.ask().split())
+                self.answers.append(_Answer(started, time.monotonic(), pid, tuple(revisions)))
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                self.failures.append(f"{type(error).__name__}: {error}")
             time.sleep(0.002)
 
     @contextmanager
@@ -124,95 +101,186 @@ class _Load:
             self.stopped.set()
             for thread in self.threads:
                 thread.join(15)
-            self.run.requests = len(self.answers) + self.run.failed
-            self.run.workers = {pid for _, pid, _ in self.answers}
+
+    def delays(self, place: int, revision: int, since: int, flipped: float) -> dict[int, float]:
+        """Seconds from ``flipped`` to each worker's new answer, for those that gave one after the answer ``since``."""
+        first: dict[int, _Answer] = {}
+        for answer in self.answers[since:]:
+            if answer.revisions[place] >= revision and answer.ended < first.get(answer.pid, _NEVER).ended:
+                first[answer.pid] = answer
+        return {pid: max(0.0, self._known(answer, since, flipped) - flipped) for pid, answer in first.items()}
+
+    def _known(self, new: _Answer, since: int, flipped: float) -> float:
+        """When a worker is known to have decided by the new definitions."""
+        before = [one.ended for one in self.answers[since:] if one.pid == new.pid and one.ended < new.ended]
+        asked = max([flipped, *before])
+        return new.ended if new.started - asked < _PAUSE else asked
 
 
-def _document(revision: int) -> bytes:
-    return f'{{"version": 1, "flags": {{"revision": {{"variants": {{"v": {revision}}}, "off": "v"}}}}}}\n'.encode()
-
-
-def _file_writer(path: Path) -> Callable[[int], None]:
-    def write(revision: int) -> None:
-        beside = path.with_suffix(".tmp")
-        beside.write_bytes(_document(revision))
-        beside.replace(path)
-
-    return write
-
-
-def _redis_writer(url: str) -> Callable[[int], None]:
-    source = RedisSource(url)
-
-    def write(revision: int) -> None:
-        source.write(Change(data=_document(revision)), str(revision) if revision else None)
-
-    return write
+def _went_back(answers: Sequence[_Answer], place: int) -> int:
+    """How many answers were older than one that the same worker had given before they were asked for."""
+    newest: dict[int, list[tuple[float, int]]] = {}
+    count = 0
+    for answer in sorted(answers, key=lambda one: one.ended):
+        known = newest.setdefault(answer.pid, [])
+        revision = answer.revisions[place]
+        if not known or revision > known[-1][1]:
+            known.append((answer.ended, revision))
+        count += any(ended < answer.started and revision < newer for ended, newer in known[-3:])
+    return count
 
 
 @contextmanager
-def _source(kind: str) -> Iterator[tuple[str, Callable[[int], None]]]:
-    if kind == "redis":
-        with redis_server() as url:
-            yield url, _redis_writer(url)
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, "flags.json")
-            yield str(path), _file_writer(path)
+def _served(kind: Kind, environment: Mapping[str, str]) -> Iterator[Asker]:
+    """The set-up, started; what asks it once it answers."""
+    with ExitStack() as stack:
+        log = Path(stack.enter_context(tempfile.NamedTemporaryFile()).name)
+        port = free_port()
+        options: dict[str, Any] = {"cwd": ROOT, "env": environment}
+        if kind.listens:
+            stack.enter_context(running(kind(port), port=port, log=log, **options))
+        else:
+            output = stack.enter_context(open(log, "ab"))
+            process = subprocess.Popen(kind(port), stdout=output, stderr=output, start_new_session=True, **options)
+            stack.callback(stop, process)
+        ask = kind.asker(port, environment)
+        try:
+            wait_for(lambda: _answers(ask), "no answer", 60)
+        except TimeoutError as error:
+            raise RuntimeError(f"{error}\n{log.read_text(errors='replace')[-4000:]}") from None
+        yield ask
 
 
-def _converged(load: _Load, flipped: float, revision: int, longest: float) -> float:
-    """Wait until every worker served the new revision and a little longer; the last late start after the flip."""
-    while time.monotonic() - flipped < longest:
-        recent = [entry for entry in load.answers[-4000:] if entry[0] >= flipped]
-        current = {pid for _, pid, found in recent if found >= revision}
-        if len(current) >= WORKERS and time.monotonic() - flipped > 0.3:
-            break
+def _answers(ask: Asker) -> bool:
+    try:
+        return bool(ask())
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def _warm(load: _Load, workers: int) -> None:
+    """Wait until every worker has answered, and has had the time to start its refreshers."""
+    wait_for(lambda: len({answer.pid for answer in load.answers[-2000:]}) >= workers, "never all workers answered")
+    time.sleep(_WARM)
+
+
+def _flip(load: _Load, runs: Sequence[Run], writers: Mapping[str, Callable[[int], None]], longest: float) -> None:
+    """Write the next revision to every source; note each worker's time, or ``longest`` where it answered without."""
+    revision, since = runs[0].flips + 1, len(load.answers)
+    written: list[float] = []
+    for run in runs:
+        writers[run.source](revision)
+        written.append(time.monotonic())
+    workers = set().union(*(run.workers for run in runs))
+    deadline = time.monotonic() + longest
+
+    def behind() -> bool:
+        newest = {answer.pid: answer.revisions for answer in load.answers[since:]}
+        return any(pid not in newest or min(newest[pid]) < revision for pid in workers)
+
+    while behind() and time.monotonic() < deadline:
         time.sleep(0.02)
-    time.sleep(0.25)
-    late = [start - flipped for start, _, found in load.answers if start >= flipped and found < revision]
-    return max(late, default=0.0)
+    asked = {answer.pid for answer in load.answers[since:]}
+    for place, (run, at) in enumerate(zip(runs, written, strict=True)):
+        found = load.delays(place, revision, since, at)
+        run.delays += [found.get(pid, longest) for pid in sorted(workers & asked)]
+        run.flips = revision
 
 
-def _warm(load: _Load, source: str) -> None:
-    """Wait until every worker has answered, and has had the time to start its refresher where the source needs one."""
-    deadline = time.monotonic() + 30
-    while len({pid for _, pid, _ in load.answers[-2000:]}) < WORKERS and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(2.2 if source == "redis" else 0.3)
-
-
-def measure_kind(kind: str, *, source: str, flips: int, longest: float = 6.0) -> Run:
-    """Flip ``flips`` times under load and note each flip's delay; ``source`` is ``file`` or ``redis``."""
-    run = Run(kind, source)
-    port = free_port()
-    with _source(source) as (url, write), tempfile.NamedTemporaryFile() as log:
-        write(0)
-        environment: dict[str, Any] = {**os.environ, "FLAGS_SOURCE": url, "PYTHONPATH": str(ROOT)}
-        with running(KINDS[kind](port), port=port, log=Path(log.name), cwd=ROOT, env=environment):
-            load = _Load(port, run)
+def measure_kind(
+    name: str, *, sources: Sequence[str], flips: int, longest: float = 6.0, flipped: Callable[[], object] = bool
+) -> list[Run]:
+    """Flip ``flips`` times under load; one :class:`Run` for each of ``sources``. ``flipped`` is called each time."""
+    kind = KINDS[name]
+    runs = [Run(name, source) for source in sources]
+    with opened(sources) as stores:
+        environment = environment_of(kind, "\n".join(stores.urls[source] for source in sources), stores.broker)
+        with _served(kind, environment) as ask:
+            load = _Load(ask)
             with load.going():
-                _warm(load, source)
-                for revision in range(1, flips + 1):
-                    flipped = time.monotonic()
-                    write(revision)
-                    flipped = max(flipped, time.monotonic()) if source == "file" else time.monotonic()
-                    run.delays.append(_converged(load, flipped, revision, longest))
-                    time.sleep(0.137 * (revision % 7))  # flips fall on every phase of the interval
-    return run
+                _warm(load, kind.workers)
+                seen = {answer.pid for answer in load.answers}
+                for run in runs:
+                    run.workers = seen
+                for number in range(flips):
+                    _flip(load, runs, stores.writers, longest)
+                    flipped()
+                    time.sleep(0.137 * (number % 7))  # flips fall on every phase of the interval
+    for place, run in enumerate(runs):
+        run.failed, run.requests = len(load.failures), len(load.answers) + len(load.failures)
+        run.went_back = _went_back(load.answers, place)
+    if load.failures:
+        print(f"{name}: {load.failures[:3]}", file=sys.stderr)
+    return runs
+
+
+# -- telling ----------------------------------------------------------------------------------------------------------
+
+
+def _row(run: Run) -> list[str]:
+    times = [report.duration(1e9 * run.quantile(share)) for share in (0.5, 0.99, 1.0)]
+    limit = LIMITS[run.source]
+    failed = run.failed + run.went_back
+    met = "met" if run.quantile(0.99) <= limit and not failed else "OVER"
+    return [run.kind, run.source, str(run.flips), str(run.requests), str(failed), *times, f"≤ {limit:g} s", met]
+
+
+def _merged(rows: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+    """These rows and those that RESULTS.md has of other set-ups, in the order of :data:`KINDS`."""
+    old = re.search(r"<!-- bench:propagation -->(.*?)<!-- /bench", report.RESULTS.read_text(), re.DOTALL)
+    kept = [[cell.strip() for cell in line.split("|")[1:-1]] for line in (old[1] if old else "").splitlines()]
+    known = {(row[0], row[1]): row for row in [*kept, *rows] if len(row) == len(_COLUMNS) and row[0] in KINDS}
+    return [known[kind, source] for kind in KINDS for source in LIMITS if (kind, source) in known]
+
+
+def _note() -> str:
+    free = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+    return (
+        f"From a flip to a worker's first new answer, under load, {WORKERS} workers (runserver has one), every worker\n"
+        "with all four sources at once. `file` and `http` (nginx, ETag) are looked at once a second; `redis` and\n"
+        "`postgres` push. `failed` counts requests that failed and answers that were older than one before.\n"
+        "`gevent --preload` patches first, as the guide asks. Set-ups may have been measured at different times.\n"
+        f"Free-threaded Python: {'this is one' if free else 'not present here'}."
+    )
+
+
+def _write(rows: Sequence[Sequence[str]], load: float) -> None:
+    table = report.Table("Time to the new answer", _COLUMNS, list(_merged(rows)))
+    command = "python -m benchmarks.propagation --write"
+    report.write_section(
+        "propagation", "A flip reaches every worker", [table], note=_note(), load=load, command=command
+    )
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.propagation")
+    parser.add_argument("--flips", type=int, default=50, help="how often each source is written (50)")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), metavar="KIND", help="which set-ups")
+    parser.add_argument("--sources", nargs="+", choices=LIMITS, default=list(LIMITS), metavar="SOURCE")
+    parser.add_argument("--write", action="store_true", help="put the table into benchmarks/RESULTS.md")
+    parser.add_argument("--strict", action="store_true", help="exit 1 when a figure is over its limit")
+    return parser.parse_args()
 
 
 def main() -> int:
-    """Print one line a server kind and source."""
-    flips = int(sys.argv[1]) if len(sys.argv) > 1 else 50
-    only = sys.argv[2:] or list(KINDS)
-    print(f"{'server':28}{'source':8}{'flips':>6}{'requests':>10}{'failed':>8}{'p50':>10}{'p99':>10}{'worst':>10}")
-    for source in ("file", "redis"):
-        for kind in only:
-            run = measure_kind(kind, source=source, flips=flips)
-            times = "".join(f"{1000 * run.quantile(share):>7.0f} ms" for share in (0.5, 0.99, 1.0))
-            print(f"{kind:28}{source:8}{flips:>6}{run.requests:>10}{run.failed:>8}{times}", flush=True)
-    return 0
+    """Measure, print a line for each set-up and source, write what was measured after each set-up."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    options, before = _arguments(), os.getloadavg()[0]
+    rows: list[Sequence[str]] = []
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("flips", total=options.flips * len(options.kinds))
+        for kind in options.kinds:
+            bar.update(task, description=kind)
+            done = measure_kind(kind, sources=options.sources, flips=options.flips, flipped=lambda: bar.advance(task))
+            rows += map(_row, done)
+            for row in rows[-len(done) :]:
+                print("  ".join(map(str.ljust, row, (26, 9, 3, 7, 3, 8, 8, 8, 8, 4))), flush=True)
+            if options.write:
+                _write(rows, before)
+    return 1 if options.strict and any(row[-1] != "met" for row in rows) else 0
 
 
 if __name__ == "__main__":

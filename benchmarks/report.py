@@ -118,9 +118,15 @@ def main(
     return 1 if missed and options.strict else 0
 
 
-def write_section(name: str, title: str, tables: Sequence[Table], *, note: str, load: float) -> None:
-    """Replace the section ``name`` of RESULTS.md, or append it; other sections are left as they are."""
-    body = [f"## {title}", "", f"`python -m benchmarks.bench_{name} --write` · {machine(load)}", ""]
+def write_section(
+    name: str, title: str, tables: Sequence[Table], *, note: str, load: float, command: str | None = None
+) -> None:
+    """Replace the section ``name`` of RESULTS.md, or append it; other sections are left as they are.
+
+    ``command`` is what makes it, where that is not ``bench_NAME``.
+    """
+    made_by = command or f"python -m benchmarks.bench_{name} --write"
+    body = [f"## {title}", "", f"`{made_by}` · {machine(load)}", ""]
     body += [note, ""] if note else []
     text = "\n".join([*body, *(table.markdown() for table in tables)])
     section = f"<!-- bench:{name} -->\n{text}\n<!-- /bench:{name} -->\n"

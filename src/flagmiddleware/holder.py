@@ -8,7 +8,6 @@ file twice and assign equal plans. What goes wrong keeps the last good plan.
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Mapping
 from enum import Enum
@@ -19,13 +18,12 @@ from typing import Final, NamedTuple, Protocol, TypeAlias
 import msgspec
 
 from .errors import FlagMiddlewareError, SourceError
+from .log import log
 from .model import Ruleset
 from .plan import Plan
 from .sources.base import Snapshot, Source
 
 __all__ = ["Holder", "Load", "State", "Status"]
-
-logger = logging.getLogger("flagmiddleware")
 
 Load: TypeAlias = "Callable[[Snapshot, bool], Ruleset]"
 """Parses a snapshot; the second argument is whether to refuse the whole for one bad flag."""
@@ -125,6 +123,8 @@ class Holder:
             first = Thread(target=self._first, args=(self.refresher,), name="flagmiddleware-start", daemon=True)
             first.start()
             first.join(getattr(self.source, "start_timeout", _START_TIMEOUT))
+            if first.is_alive() and self.snapshot is None:
+                self._start_from_before()
             return self._rearm()
         try:
             snapshot = self.source.fetch(None)
@@ -144,6 +144,16 @@ class Holder:
             self.failed(error)
         except Exception as error:
             self.failed(SourceError(f"{self.source.name}: {type(error).__name__}: {error}"))
+
+    def _start_from_before(self) -> None:
+        """The source has kept the start waiting for long enough: serve what a cache on disk has, if there is one."""
+        last_good = getattr(self.source, "last_good", None)
+        try:
+            kept = None if last_good is None else last_good()
+            if kept is not None:
+                self.accept(kept)
+        except FlagMiddlewareError as error:
+            self.failed(error)
 
     # -- looking --------------------------------------------------------------------------------------------------
 
@@ -238,7 +248,10 @@ class Holder:
         self.snapshot = snapshot
         self.plan = plan
         self.reloads += self.state is not State.NOT_READY
-        self.confirm()
+        if snapshot.stale:
+            self._enter(State.STALE, snapshot.stale)
+        else:
+            self.confirm()
         self._announce(previous)
         accepted = getattr(self.source, "accepted", None)
         if accepted is not None:
@@ -258,17 +271,20 @@ class Holder:
         self.confirmed = monotonic()
         if self.state is not State.READY:
             if self.state is not State.NOT_READY:
-                logger.info("flags from %s are up to date again", self.source.name)
+                log().info("flags from %s are up to date again", self.source.name)
             self._enter(State.READY, "")
 
     def failed(self, error: FlagMiddlewareError) -> None:
         """The source could not be read or believed: keep the last good plan, tell once."""
         message = str(error)
         state = State.ERROR if self.snapshot is None else State.STALE
-        if state is self.state and message == self.last_error:
+        # A store that is away says so in a new way each time; what is wrong with a document is worth a line again.
+        told = message == self.last_error or (isinstance(error, SourceError) and not error.refused)
+        if state is self.state and told:
+            self.last_error = message
             return
         kept = "there are no flags to serve" if self.snapshot is None else "the last good flags stay in force"
-        logger.error("flags from %s could not be loaded, %s:\n%s", self.source.name, kept, message)
+        log().error("flags from %s could not be loaded, %s:\n%s", self.source.name, kept, message)
         self._enter(state, message)
 
     def _enter(self, state: State, message: str) -> None:

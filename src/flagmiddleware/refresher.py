@@ -8,7 +8,6 @@ the source is answered at once; a reconcile every interval makes up for hints th
 
 from __future__ import annotations
 
-import logging
 import os
 import random
 import time
@@ -18,12 +17,11 @@ from typing import Final
 
 from .errors import FlagMiddlewareError, SourceError
 from .holder import Holder
+from .log import log
 from .reconcile import HOLD, Verdict, intact, judge
 from .sources.base import Snapshot, Waiting
 
 __all__ = ["Refresher"]
-
-logger = logging.getLogger("flagmiddleware")
 
 _MISSED: Final = 5  # intervals without a heartbeat after which the thread counts as dead
 _PATIENCE: Final = 64.0  # seconds: the longest that a thread goes without a heartbeat, however often it was replaced
@@ -92,7 +90,7 @@ class Refresher:
         self.restarts += 1
         self._in_a_row = min(self._in_a_row + 1, 10)
         source = self._holder.source
-        logger.warning("the refresher of %s gave no sign of life and is replaced", source.name)
+        log().warning("the refresher of %s gave no sign of life and is replaced", source.name)
         if monotonic() - self._holder.confirmed > _STALE_AFTER * self.interval:
             self._holder.failed(SourceError(f"{source.name} has kept its refresher waiting for {silent:.0f} s"))
         abort = getattr(source, "abort", None)
@@ -176,12 +174,13 @@ class Refresher:
         self._check(found)
         verdict = judge(holder.snapshot, found)
         if verdict is Verdict.SAME:
+            holder.snapshot = found  # the same, under a token that the source knows
             return holder.confirm()
         if verdict is Verdict.REWIND and not self._patience_is_over(found):
             return None
         if verdict is Verdict.CONFLICT:
             self.conflicts += 1
-            logger.warning("%s changed under revision %s: its content is followed", holder.source.name, found.revision)
+            log().warning("%s changed under revision %s: its content is followed", holder.source.name, found.revision)
         self._rewound = None
         return self._accept(found)
 
@@ -204,7 +203,7 @@ class Refresher:
             known = self._holder.snapshot
             self.rewinds += 1
             self._rewound = (found.epoch, now)
-            logger.error(
+            log().error(
                 "%s went back from revision %s to %s: its flags are held for %d s, then followed",
                 self._holder.source.name,
                 known.revision if known is not None else "",

@@ -151,3 +151,40 @@ def test_a_single_flag_is_killed_in_the_store(url: str) -> None:
     pulled = run("pull", url).stdout.splitlines()
     assert sum('"checkout"' in line for line in pulled) == 1
     assert "payments fail" in run("log", "-s", url).stdout
+
+
+def test_the_variables_of_a_store(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key in the environment signs what is pushed and is asked of what is read; files go on without one."""
+    run("push", "flags.yaml", url, "-m", "unsigned")
+    monkeypatch.setenv("FLAGMIDDLEWARE_SNAPSHOT_KEY", "the key of those who publish")
+    assert "not signed" in run("status", url, code=2).stderr
+    refused = run("push", "flags.yaml", url, "-m", "signed", code=2)
+    assert "--expect REVISION" in refused.stderr
+    run("push", "flags.yaml", url, "-m", "signed", "--expect", "1")
+    assert json.loads(run("status", url, "--format", "json").stdout)["revision"] == "2"
+    assert "checkout" in run("list", "flags.yaml").stdout
+    monkeypatch.setenv("FLAGMIDDLEWARE_CACHE_DIR", str(tmp_path / "kept"))
+    assert "checkout" in run("list", "--source", url).stdout
+    assert len(list((tmp_path / "kept").iterdir())) == 1
+    monkeypatch.setenv("FLAGMIDDLEWARE_START_TIMEOUT", "soon")
+    assert "FLAGMIDDLEWARE_START_TIMEOUT: 'soon'" in run("list", "--source", url, code=2).stderr
+    monkeypatch.setenv("FLAGMIDDLEWARE_SNAPSHOT_KEY", "hunter2")
+    told = run("status", url, code=2).stderr
+    assert "FLAGMIDDLEWARE_SNAPSHOT_KEY: needs at least 16 bytes" in told
+    assert "hunter2" not in told
+
+
+def test_a_first_push_says_that_the_store_is_empty(url: str) -> None:
+    """Whoever is pushing is not told to push; and PostgreSQL's tables are not for Redis."""
+    told = run("push", "flags.yaml", url, "-m", "first").stderr
+    assert "is empty" in told
+    assert "flags push FILE" not in told
+    assert "--create is for postgresql://" in run("push", "flags.yaml", url, "-m", "x", "--create", code=2).stderr
+
+
+def test_what_cannot_be_written_says_what_can(url: str) -> None:
+    """A file, or a document on the web, is no store."""
+    for target in ("flags.yaml", "http://localhost:1/flags.json"):
+        told = run("push", "flags.yaml", target, "-m", "x", code=2).stderr
+        assert "cannot be written" in told
+        assert "redis://" in told

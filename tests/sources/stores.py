@@ -5,14 +5,17 @@ from __future__ import annotations
 import gzip
 import hashlib
 import socket
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
-__all__ = ["Proxy", "Web", "proxy", "web"]
+__all__ = ["Proxy", "Web", "certificate", "proxy", "web"]
 
 
 class Web(ThreadingHTTPServer):
@@ -69,10 +72,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def web(data: bytes = b"") -> Iterator[Web]:
-    """A server for the block."""
+def web(data: bytes = b"", *, tls: ssl.SSLContext | None = None) -> Iterator[Web]:
+    """A server for the block; with ``tls`` it speaks nothing else."""
     server = Web()
     server.data = data
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
@@ -80,6 +85,17 @@ def web(data: bytes = b"") -> Iterator[Web]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+def certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
+    """A certificate for this machine that vouches for itself (its file), and a server's context that shows it."""
+    key, file = folder / "key.pem", folder / "certificate.pem"
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject]
+    subprocess.run([*command, "-keyout", key, "-out", file], check=True, capture_output=True, timeout=60)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file, key)
+    return file, context
 
 
 class Proxy:

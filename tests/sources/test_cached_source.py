@@ -54,6 +54,30 @@ def test_a_start_in_the_dark_uses_what_was_kept(tmp_path: Path, caplog: pytest.L
     flags = start(tmp_path / "cache")
     assert flags.is_enabled("beta")
     assert "starting from the snapshot kept on disk" in caplog.text
+    assert (flags.status.state, flags.status.last_error) == ("STALE", "the store is dark")
+    flags.close()
+
+
+def test_a_start_that_has_waited_long_enough_uses_what_was_kept(tmp_path: Path) -> None:
+    """A store that swallows packets says neither yes nor no: after ``start_timeout`` the disk's flags are served, and
+    when the store answers after all, its own."""
+    kept_in(tmp_path / "cache")
+    store, answer = Store(GOOD.replace(b"true", b"false")), threading.Event()
+
+    class Silent(Store):
+        start_timeout = 0.05
+
+        def fetch(self, known: Snapshot | None) -> Snapshot | None:
+            answer.wait(30)
+            return store.fetch(known)
+
+    flags = Flags(cached(Silent(GOOD), tmp_path / "cache"), refresh=0.1)
+    assert flags.is_enabled("beta")
+    assert (flags.status.state, "has not answered yet" in flags.status.last_error) == ("STALE", True)
+    answer.set()
+    store.put(GOOD.replace(b"true", b"false"))
+    flags.refresh()
+    assert (flags.is_enabled("beta"), flags.status.state) == (False, "READY")
     flags.close()
 
 

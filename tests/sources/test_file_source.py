@@ -14,6 +14,8 @@ from flagmiddleware.errors import SourceError
 from flagmiddleware.sources import FileSource
 from tests.services import wait_for
 
+pytestmark = pytest.mark.faults
+
 
 def document(**flags: bool) -> str:
     lines = [f"  {key}: {{default: {str(value).lower()}}}\n" for key, value in flags.items()]

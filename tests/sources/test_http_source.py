@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import os
+import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +20,7 @@ from flagmiddleware.sources import http as module
 from flagmiddleware.sources.base import Snapshot
 from flagmiddleware.sources.http import HttpSource
 from flagmiddleware.sources.signed import sign, signed
+from tests.services import nginx_server
 
 from .stores import Web, proxy, web
 
@@ -40,6 +45,30 @@ def test_what_did_not_change_is_not_sent_again(server: Web) -> None:
     known = source.fetch(None)
     assert source.fetch(known) is None
     assert server.statuses == [200, 304]
+
+
+def test_two_changes_within_one_second_of_nginx_both_arrive(tmp_path: Path) -> None:
+    """nginx tags a file by second and size: a tag of the second that still lasts is not relied on, later ones are."""
+    tmp_path.chmod(0o755)
+    path = tmp_path / "flags.json"
+
+    def write(content: bytes, changed: float) -> None:
+        path.write_bytes(content)
+        os.utime(path, (changed, changed))
+
+    with nginx_server(f"root {tmp_path};") as url:
+        source, now = HttpSource(f"{url}/flags.json"), int(time.time())
+        write(DOCUMENT, now)
+        known = source.fetch(None)
+        write(DOCUMENT.replace(b"1", b"2"), now)
+        second = source.fetch(known)
+        assert known is not None
+        assert second is not None
+        assert (second.revision, second.data) == (known.revision, DOCUMENT.replace(b"1", b"2"))
+        write(DOCUMENT, now - 60)
+        settled = source.fetch(second)
+        assert settled is not None
+        assert source.fetch(settled) is None
 
 
 def test_gzip_is_asked_for_and_understood(server: Web) -> None:
@@ -232,3 +261,51 @@ def test_what_is_no_address_is_refused() -> None:
     """At construction."""
     with pytest.raises(ConfigurationError, match="no http"):
         HttpSource("ftp://example.com/flags.json")
+
+
+def test_a_login_and_headers_go_along(server: Web) -> None:
+    """What the URL's login and ``headers`` say is sent with every fetch and with the event stream."""
+    login = server.url.replace("://", "://ann:s%C3%A9cret@")
+    source = HttpSource(login, headers={"X-Api-Key": "key"}, events=f"{server.url}/events")
+    source.fetch(source.fetch(None))
+    source.wait(1.0)
+    sent = [(path, headers["authorization"], headers["x-api-key"]) for path, headers in server.seen]
+    basic = "Basic " + base64.b64encode("ann:sécret".encode()).decode()
+    assert sent == [("/", basic, "key"), ("/", basic, "key"), ("/events", basic, "key")]
+    assert "cret" not in source.name
+    source.close()
+    with web(DOCUMENT) as other:
+        apart = HttpSource(login, headers={"X-Api-Key": "key"}, events=f"{other.url}/events")
+        apart.wait(1.0)
+        apart.close()
+        assert not {"authorization", "x-api-key"} & other.seen[0][1].keys(), "a stream elsewhere gets none of it"
+
+
+def test_a_server_that_says_nothing_is_given_up() -> None:
+    """It accepts and is silent: the fetch ends by its own time limit, not by anybody's patience."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        source = HttpSource(f"http://127.0.0.1:{silent.getsockname()[1]}/", timeout=0.3)
+        with pytest.raises(SourceError, match="Timeout"):
+            source.fetch(None)
+
+
+def test_polls_are_spread_and_never_closer_than_the_minimum(server: Web) -> None:
+    """However small ``refresh`` is, a tenth of a second passes between two polls, give or take a random fifth."""
+    waits: list[float] = []
+    enough = threading.Event()
+
+    class Noting(HttpSource):
+        def wait(self, timeout: float) -> bool:
+            waits.append(timeout)
+            if len(waits) >= 30:
+                enough.set()
+                time.sleep(timeout)
+            return False
+
+    flags = Flags(Noting(server.url, format="native"), refresh=0.001)
+    while not enough.is_set():
+        assert flags.is_enabled("beta")
+        enough.wait(0.01)
+    flags.close()
+    assert all(0.08 <= wait <= 0.12 for wait in waits)
+    assert len(set(waits)) > 20

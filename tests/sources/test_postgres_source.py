@@ -21,7 +21,7 @@ from tests.services import wait_for
 
 from .stores import Proxy, proxy
 
-pytestmark = pytest.mark.services
+pytestmark = [pytest.mark.faults, pytest.mark.services]
 
 KEY = b"a snapshot key of enough bytes"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -9,16 +11,19 @@ from uuid import uuid4
 
 import pytest
 
-from flagmiddleware.sources import Change, FileSource, MemorySource, Source
+from flagmiddleware.sources import Change, FileSource, MemorySource, Source, from_url
 from flagmiddleware.sources.cached import cached
+from flagmiddleware.sources.env import environment_over
 from flagmiddleware.sources.http import HttpSource
 from flagmiddleware.sources.overlay import overlay
 from flagmiddleware.sources.redis import RedisSource
 from flagmiddleware.sources.signed import signed
 from flagmiddleware.sources.wrappers import fallback, readonly
 from flagmiddleware.testing.contract_source import SECRET, SourceContract, document
+from tests.topologies import valkey_server
 
-from .stores import Proxy, Web, proxy, web
+from .dialects import VENDORS
+from .stores import Proxy, Web, certificate, proxy, web
 
 pytestmark = pytest.mark.services
 
@@ -75,6 +80,39 @@ class OnTheWeb:
         return True
 
 
+class AtAVendor(OnTheWeb):
+    """Another system's server, as its URL names it, with TLS; what is put there is said in its words."""
+
+    verbatim = False
+
+    def __init__(self, server: Web, vendor: str) -> None:
+        self.translate, self.path = VENDORS[vendor]
+        self.vendor = vendor
+        super().__init__(server)
+        self.put(document(beta=True))
+
+    def open(self) -> Source:
+        return from_url(f"{self.vendor}+https://{SECRET}@localhost:{self.server.server_port}{self.path}")
+
+    def put(self, data: bytes) -> None:
+        super().put(self.translate(data))
+
+
+class UnderTheEnvironment(InMemory):
+    """Definitions in memory whose flag ``extra`` a variable has switched off."""
+
+    verbatim = False
+
+    def __init__(self) -> None:
+        super().__init__(lambda base: environment_over(base, {"FLAG_EXTRA": "off"}))
+        self.put(document(beta=True))
+
+    def put(self, data: bytes) -> None:
+        tree = json.loads(data)
+        tree["flags"]["extra"] = {"rules": [{"serve": True}]}
+        self.source.put(json.dumps(tree).encode())
+
+
 class InRedis:
     """A set of flags of its own in the session's Redis, reached through a proxy that can fail."""
 
@@ -105,6 +143,21 @@ def between(redis_url: str) -> Iterator[Proxy]:
     """A proxy before the session's Redis."""
     with proxy(urlsplit(redis_url).port or 0) as between:
         yield between
+
+
+@pytest.fixture(scope="module")
+def valkey_url() -> Iterator[str]:
+    """A Valkey for this file."""
+    with valkey_server() as url:
+        yield url
+
+
+@pytest.fixture
+def vouched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """What a server of this machine needs for TLS that this process believes."""
+    file, context = certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    return context
 
 
 class TestReadonly(SourceContract):
@@ -140,12 +193,38 @@ class TestHttp(SourceContract):
             yield OnTheWeb(server)
 
 
+class TestVendors(SourceContract):
+    """Unleash, flagd and RocketFlag, each as its URL names it, over TLS."""
+
+    @pytest.fixture(params=list(VENDORS))
+    def store(self, request: pytest.FixtureRequest, vouched: ssl.SSLContext) -> Iterator[AtAVendor]:
+        with web(tls=vouched) as server:
+            yield AtAVendor(server, request.param)
+
+
+class TestEnvironment(SourceContract):
+    """Variables over memory."""
+
+    @pytest.fixture
+    def store(self) -> UnderTheEnvironment:
+        return UnderTheEnvironment()
+
+
 class TestRedis(SourceContract):
     """A real Redis."""
 
     @pytest.fixture
     def store(self, redis_url: str, between: Proxy) -> InRedis:
         return InRedis(redis_url, between)
+
+
+class TestValkey(SourceContract):
+    """A real Valkey, through the same client."""
+
+    @pytest.fixture
+    def store(self, valkey_url: str) -> Iterator[InRedis]:
+        with proxy(urlsplit(valkey_url).port or 0) as between:
+            yield InRedis(valkey_url, between)
 
 
 class TestCached(SourceContract):

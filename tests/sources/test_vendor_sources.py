@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flagmiddleware import Context, Flags
 from flagmiddleware.errors import ConfigurationError
-from flagmiddleware.sources import from_url
+from flagmiddleware.sources import MemorySource, from_url
 from flagmiddleware.sources.cached import cached
+from flagmiddleware.sources.env import environment_over
+from flagmiddleware.sources.overlay import overlay
+from flagmiddleware.sources.signed import signed
+from flagmiddleware.sources.wrappers import fallback, readonly
+from flagmiddleware.testing.contract_source import document
 
+from .dialects import VENDORS, unleash
 from .stores import Web, web
 
-
-def unleash_payload(enabled: bool) -> bytes:
-    feature = {"name": "new-checkout", "enabled": enabled, "strategies": [{"name": "default", "parameters": {}}]}
-    return json.dumps({"version": 2, "features": [feature], "query": {"environment": "production"}}).encode()
-
-
-def flagd_payload(variant: str) -> bytes:
-    flag = {"state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": variant}
-    return json.dumps({"flags": {"new-checkout": flag}}).encode()
-
-
-def rocketflag_payload(enabled: bool) -> bytes:
-    flag: dict[str, Any] = {"id": "flag_1", "name": "new-checkout", "kind": "flag", "enabled": enabled}
-    return json.dumps({"flags": [{**flag, "trafficPercentage": 100, "cohorts": [], "audienceId": None}]}).encode()
+ON, OFF = document(new_checkout=True), document(new_checkout=False)
 
 
 @pytest.fixture
@@ -47,25 +40,17 @@ def until(ready: Callable[[], Any], what: str) -> None:
 
 
 CASES = [
-    (
-        "unleash",
-        "/api",
-        "/api/client/features",
-        "default:production.s3cret",
-        unleash_payload(True),
-        unleash_payload(False),
-    ),
-    ("flagd", "/flags.json", "/flags.json", "Bearer s3cret", flagd_payload("on"), flagd_payload("off")),
-    ("rocketflag", "", "/api/v1/flags", "Bearer s3cret", rocketflag_payload(True), rocketflag_payload(False)),
+    ("unleash", "/api/client/features", "default:production.s3cret"),
+    ("flagd", "/flags.json", "Bearer s3cret"),
+    ("rocketflag", "/api/v1/flags", "Bearer s3cret"),
 ]
 
 
-@pytest.mark.parametrize(("vendor", "path", "endpoint", "authorization", "on", "off"), CASES, ids=lambda case: case)
-def test_a_url_is_all_that_it_takes(
-    server: Web, vendor: str, path: str, endpoint: str, authorization: str, on: bytes, off: bytes
-) -> None:
+@pytest.mark.parametrize(("vendor", "endpoint", "authorization"), CASES)
+def test_a_url_is_all_that_it_takes(server: Web, vendor: str, endpoint: str, authorization: str) -> None:
     """The vendor's endpoint is asked with its headers, its dialect is read without being named, a change arrives."""
-    server.data = on
+    translate, path = VENDORS[vendor]
+    server.data = translate(ON)
     token = authorization.removeprefix("Bearer ")
     where = f"{vendor}+http://{token}@127.0.0.1:{server.server_port}{path}?interval=0.2"
     flags = Flags(where, refresh=0.05)
@@ -74,7 +59,7 @@ def test_a_url_is_all_that_it_takes(
         seen, headers = server.seen[0]
         assert (seen, headers["authorization"]) == (endpoint, authorization)
         assert "s3cret" not in flags.status.source
-        server.data = off
+        server.data = translate(OFF)
         until(lambda: not flags.is_enabled("new-checkout", Context("user-1")), "the change arrived")
         assert 304 in server.statuses or len(server.statuses) == 2
     finally:
@@ -83,7 +68,7 @@ def test_a_url_is_all_that_it_takes(
 
 def test_unleash_is_told_who_asks(server: Web) -> None:
     """The application's name and the client specification go along, and its segments are asked for by that."""
-    server.data = unleash_payload(True)
+    server.data = unleash(ON)
     from_url(f"unleash+http://t@127.0.0.1:{server.server_port}/api/?app_name=shop").fetch(None)
     headers = server.seen[0][1]
     assert (headers["unleash-appname"], headers["unleash-client-spec"]) == ("shop", "5.2.0")
@@ -91,7 +76,7 @@ def test_unleash_is_told_who_asks(server: Web) -> None:
 
 def test_unleash_streams(server: Web) -> None:
     """With ``stream`` an event brings the change, long before the next poll is due."""
-    server.data = unleash_payload(False)
+    server.data = unleash(OFF)
     updated = threading.Event()
 
     def answer(handler: Any) -> None:
@@ -111,7 +96,7 @@ def test_unleash_streams(server: Web) -> None:
     flags = Flags(f"unleash+http://t@127.0.0.1:{server.server_port}/api?stream=true&interval=60", refresh=0.05)
     try:
         until(lambda: flags.plan and any(path.endswith("streaming") for path, _ in server.seen), "it listens")
-        server.data = unleash_payload(True)
+        server.data = unleash(ON)
         updated.set()
         until(lambda: flags.is_enabled("new-checkout", Context("user-1")), "the event brought the change")
     finally:
@@ -120,7 +105,7 @@ def test_unleash_streams(server: Web) -> None:
 
 def test_the_pace_is_the_vendors(server: Web) -> None:
     """However short ``refresh`` is, a vendor's server is polled at its own interval, under a cache, too."""
-    server.data = unleash_payload(True)
+    server.data = unleash(ON)
     source = from_url(f"unleash+http://t@127.0.0.1:{server.server_port}/api")
     flags = Flags(source, refresh=0.01)
     until(lambda: flags.plan and len(server.seen) == 2, "the refresher has begun")
@@ -131,10 +116,22 @@ def test_the_pace_is_the_vendors(server: Web) -> None:
     assert len(server.seen) == 2
 
 
-def test_a_cache_keeps_the_pace(tmp_path: Any) -> None:
-    """A wrapper hands the vendor's interval on."""
-    source: Any = cached(from_url("unleash+https://t@unleash.example.com/api"), tmp_path / "cache")
-    assert source.min_interval == 15
+@pytest.mark.parametrize("wrapped", ["cached", "overlay", "fallback", "environment", "readonly", "signed"])
+def test_wrappers_keep_the_pace(tmp_path: Path, wrapped: str) -> None:
+    """Whatever lies around a vendor's source hands its interval on, its limits, and the means to end a fetch."""
+    inner = from_url("unleash+https://t@unleash.example.com/api?stream=true")
+    local = MemorySource(document())
+    source: Any = {
+        "cached": lambda: cached(inner, tmp_path / "cache"),
+        "overlay": lambda: overlay(inner, local),
+        "fallback": lambda: fallback(inner, local),
+        "environment": lambda: environment_over(inner, {"FLAG_NEW_CHECKOUT": "on"}),
+        "readonly": lambda: readonly(inner),
+        "signed": lambda: signed(inner, b"sixteen bytes or more"),
+    }[wrapped]()
+    assert (source.min_interval, source.start_timeout) == (15, 2)
+    assert source.wait == inner.wait
+    source.abort()
 
 
 @pytest.mark.parametrize(

@@ -12,18 +12,31 @@ from typing import Any
 import click
 
 from ..context import Context
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, RulesetError
 from ..flags import Flags
 from ..model import Ruleset
-from ..release.policy import Policy, read_policy
+from ..release.documents import read_documents
+from ..release.policy import Place, Policy, read_policy
+from ..release.policy_file import read_policy_file
 from ..release.population import parse_attribute
+from ..sources import Source, open_source
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-__all__ = ["SOURCE_VARIABLE", "Bench", "context_from", "format_option", "pass_bench", "settings", "source_options"]
+__all__ = [
+    "SOURCE_VARIABLE",
+    "Bench",
+    "context_from",
+    "format_option",
+    "pass_bench",
+    "policy_option",
+    "settings",
+    "source_at",
+    "source_options",
+]
 
 SOURCE_VARIABLE = "FLAGMIDDLEWARE_SOURCE"
 _USUAL = ("flags.yaml", "flags.yml", "flags.json", "flags.toml", "flags")
@@ -44,6 +57,19 @@ def settings() -> Mapping[str, Any]:
                 table = {**table, "source": str(folder / source)}
             return {**table, "root": str(folder)}
     return {}
+
+
+def source_at(where: str, *names: str) -> Source:
+    """The source at a path or URL; a store with what the variables ``FLAGMIDDLEWARE_…`` of these settings ask for."""
+    if "://" not in where or where.startswith("file:"):
+        return open_source(where)
+    variables = {name: f"FLAGMIDDLEWARE_{name.upper()}" for name in names}
+    given = {name: os.environ[variable] for name, variable in variables.items() if os.environ.get(variable)}
+    try:
+        return open_source(where, **given)
+    except ConfigurationError as error:
+        name, colon, rest = str(error).partition(":")
+        raise ConfigurationError(variables[name] + colon + rest if name in given else str(error)) from error
 
 
 class Bench:
@@ -90,13 +116,19 @@ class Bench:
             if self._provider is not None and self.source is None and self.environment is None:
                 self._flags = self._provider()
             else:
-                self._flags = Flags(self.location, format=self.dialect, environment=self.environment)
+                source = source_at(self.location, "cache_dir", "snapshot_key", "start_timeout")
+                self._flags = Flags(source, format=self.dialect, environment=self.environment)
         return self._flags
 
     @property
     def ruleset(self) -> Ruleset:
         """The definitions as parsed."""
-        return self.flags.ruleset
+        try:
+            return self.flags.ruleset
+        except RulesetError:
+            if self.path is not None:  # read as a document, it may tell more: a merge conflict is called by its name
+                read_documents(self.path, dialect=self.dialect).parse(self.environment)
+            raise
 
     @property
     def path(self) -> Path | None:
@@ -111,12 +143,17 @@ class Bench:
         """The release policy of the definitions in force."""
         return self.policy_of(self.ruleset)
 
-    def policy_of(self, ruleset: Ruleset) -> Policy:
-        """The release policy that some definitions ask for, over the one that the project's settings name."""
-        outside = settings().get("policy")
-        if isinstance(outside, str):
-            outside = _policy_file(Path(str(settings()["root"])) / outside)
-        return read_policy({**(outside or {}), **ruleset.policy}, file=self.source or "")
+    def policy_of(self, ruleset: Ruleset, *, place: Place | None = None) -> Policy:
+        """The release policy that some definitions ask for, over the one of ``--policy`` or the project's settings.
+
+        ``place`` tells where a path of the definitions stands.
+        """
+        return read_policy(ruleset.policy, base=_outside_policy(), file=self.source or "", place=place or self._place)
+
+    def _place(self, *path: str | int) -> tuple[str, int]:
+        if self.path is None:
+            return self.source or "", 0
+        return read_documents(self.path, dialect=self.dialect).lines().place(*path)
 
     @staticmethod
     def now() -> float:
@@ -124,13 +161,30 @@ class Bench:
         return time.time()
 
 
-def _policy_file(path: Path) -> Any:
-    import yaml
+_POLICY = "flagmiddleware.policy"
 
-    try:
-        return yaml.safe_load(path.read_bytes())
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigurationError(f"policy file {path} cannot be read: {error}") from error
+
+def _outside_policy() -> Policy:
+    """The policy of ``--policy``, or of the project's settings: a file, or a table right there."""
+    context = click.get_current_context(silent=True)
+    chosen = context.meta.get(_POLICY) if context is not None else None
+    if chosen is not None:
+        return read_policy_file(chosen)
+    outside = settings().get("policy", {})
+    root = Path(str(settings().get("root", ".")))
+    if isinstance(outside, str):
+        return read_policy_file(root / outside)
+    return read_policy(outside, file=str(root / "pyproject.toml"))
+
+
+def policy_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--policy FILE``."""
+
+    def choose(context: click.Context, _: click.Parameter, path: str | None) -> None:
+        context.meta[_POLICY] = path
+
+    help = "The release policy; the definitions' own `policy:` goes before it."
+    return click.option("--policy", metavar="FILE", callback=choose, expose_value=False, help=help)(command)
 
 
 def source_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -12,14 +12,16 @@ from ..formats.native import recognises
 from ..formats.native.lines import lay_out_files
 from ..model import Ruleset
 from ..plan import Plan
-from ..release.changes import changed_keys
+from ..release.apprevision import app_revision
+from ..release.changes import UNCHANGED, changed_keys, told_changes
 from ..release.documents import Documents, read_documents
 from ..release.judge import judge
 from ..release.words import describe
 from ..sources.base import Change, Snapshot
+from ..sources.settings import split_options
 from .bench import Bench, pass_bench
-from .change import identity, repository_around
 from .output import echo, shout, warn
+from .step import identity, repository_around
 from .stores import opened
 
 __all__ = ["push"]
@@ -34,6 +36,7 @@ _SHOWN = 50
 @click.option("--reason", "-m", metavar="WHY", required=True, help="Why; it goes into the change log.")
 @click.option("--expect", metavar="REVISION", help="Write only over this revision; default: the one that is compared.")
 @click.option("--override", metavar="WHY", help="Break the policy, on the record.")
+@click.option("--create", is_flag=True, help="Make PostgreSQL's tables first, where they are missing.")
 @click.option("--dry-run", is_flag=True, help="Say what would change; write nothing.")
 @pass_bench
 def push(bench: Bench, file: Path, url: str | None, reason: str, **options: Any) -> None:
@@ -47,6 +50,8 @@ def push(bench: Bench, file: Path, url: str | None, reason: str, **options: Any)
         raise click.UsageError("say why: -m WHY")
     documents = read_documents(file, dialect=bench.dialect)
     new = _checked(documents)
+    if options["create"] and not options["dry_run"]:
+        _create_tables(url or bench.location)
     with opened(bench, url, writing=True) as source:
         was = _newest(source)
         old = _parsed(was)
@@ -61,11 +66,29 @@ def push(bench: Bench, file: Path, url: str | None, reason: str, **options: Any)
         if options["dry_run"]:
             echo("Nothing was written: --dry-run.")
             return
-        change = Change(
-            data=data, actor=identity(repository_around(None)), reason=reason, via="flags push", keys=tuple(keys)
-        )
+        change = _change(bench, was, documents, data, reason=reason, keys=keys)
         expected = options["expect"] or (was.revision if was is not None else None)
         echo(f"pushed {file} to {source.name}: revision {_written(source, change, expected, new)}", "bold")
+
+
+def _change(
+    bench: Bench, was: Snapshot | None, documents: Documents, data: bytes, *, reason: str, keys: list[str]
+) -> Change:
+    """What is written, with what it means for each flag in each environment."""
+    before = None
+    if was is not None and isinstance(was.data, bytes):
+        before = Documents(was.name, {was.name: was.data}, dialect=was.format)
+    records = told_changes(before, documents, now=bench.now())
+    told = {record.flag for record in records if record.kind != UNCHANGED}
+    return Change(
+        data=data,
+        actor=identity(repository_around(None)),
+        reason=reason,
+        via="flags push",
+        keys=tuple(sorted({*keys, *told})),
+        records=records,
+        app_revision=app_revision(),
+    )
 
 
 def _checked(documents: Documents) -> Ruleset:
@@ -86,8 +109,17 @@ def _newest(source: Any) -> Snapshot | None:
     except SourceError as error:
         if error.refused:
             raise
-        warn(str(error))  # empty, most likely; if it is out of reach, writing says so
+        # Empty, most likely; if it is out of reach, writing says so.
+        warn(f"{source.name} is empty." if "holds no flags yet" in str(error) else str(error))
         return None
+
+
+def _create_tables(url: str) -> None:
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise click.UsageError(f"--create is for postgresql://, not for {url.partition('://')[0]}://")
+    from ..sources.postgres import create_tables
+
+    create_tables(split_options(url)[0])
 
 
 def _parsed(snapshot: Snapshot | None) -> Ruleset:
@@ -141,6 +173,9 @@ def _written(source: Any, change: Change, expected: str | None, new: Ruleset) ->
     try:
         return str(source.write(change, expected))
     except ConflictError:
+        if expected is None:
+            warn("What is there could not be read. --expect REVISION writes over it.")
+            raise
         shout("Somebody else wrote meanwhile; nothing was written. Against what is there now, this file would mean:")
         try:
             now = _parsed(source.fetch(None))

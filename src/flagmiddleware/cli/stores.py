@@ -15,9 +15,8 @@ from ..formats import parse, syntax
 from ..model import Ruleset
 from ..release.targets import atomic_write
 from ..release.words import describe_instant
-from ..sources import from_url
 from ..sources.base import Snapshot, Writable
-from .bench import Bench, format_option, pass_bench
+from .bench import Bench, format_option, pass_bench, source_at
 from .output import echo, print_json, print_table, shout
 
 __all__ = ["opened", "pull", "status"]
@@ -31,9 +30,10 @@ def opened(bench: Bench, url: str | None, *, writing: bool = False) -> Iterator[
         given = True
     else:
         where = url or bench.location
-        source, given = from_url(where if "://" in where else Path(where).absolute().as_uri()), False
+        source, given = source_at(where, "snapshot_key"), False
     if writing and not isinstance(source, Writable):
-        raise ConfigurationError(f"{source.name} cannot be written: change the flags where they come from")
+        told = "change the flags where they come from; redis://, postgresql:// and a site's database can be written"
+        raise ConfigurationError(f"{source.name} cannot be written: {told}")
     try:
         yield source
     finally:
@@ -120,7 +120,10 @@ def status(bench: Bench, url: str | None, style: str) -> None:
 def _facts(source: Any, snapshot: Snapshot, bench: Bench) -> dict[str, Any]:
     data = snapshot.data
     facts: dict[str, Any] = {"source": source.name, "revision": snapshot.revision, "epoch": snapshot.epoch}
-    facts |= {"writable": isinstance(source, Writable), "pushes_changes": hasattr(source, "wait")}
+    facts |= {
+        "writable": isinstance(source, Writable),
+        "pushes_changes": getattr(source, "pushes", hasattr(source, "wait")),
+    }
     if isinstance(data, bytes):
         facts |= {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         facts |= {"intact": not snapshot.sha256 or snapshot.sha256 == facts["sha256"]}

@@ -35,7 +35,8 @@ def watch(bench: Bench, url: str | None, changes: int | None, seconds: float | N
     queue: SimpleQueue[tuple[float, Change]] = SimpleQueue()
     unsubscribe = flags.subscribe(lambda change: queue.put((time.time(), change)))
     status = flags.status
-    warn(f"watching {status.source}: {status.state}, revision {status.revision or '?'}, {status.flags} flags")
+    revision = f", revision {status.revision}" if status.revision else ""
+    warn(f"watching {status.source}: {status.state}{revision}, {status.flags} flags")
     try:
         for at, change in _until(flags, queue, changes, seconds):
             _print(flags, at, change, style)
@@ -75,7 +76,8 @@ def _print(flags: Flags, at: float, change: Change, style: str) -> None:
             print_line({**record, "actor": who.get("actor", ""), "reason": who.get("reason", "")})
         else:
             by = f"  [{who.get('actor') or '?'}: {who.get('reason')}]" if who else ""
-            echo(f"{describe_instant(at)} r{revision} {key}: {was} → {will}{by}")
+            at_revision = f" r{revision}" if revision else ""  # a file has none
+            echo(f"{describe_instant(at)}{at_revision} {key}: {was} → {will}{by}")
 
 
 def _words(ruleset: Ruleset, key: str) -> str:

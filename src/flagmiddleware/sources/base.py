@@ -9,7 +9,7 @@ import msgspec
 
 from ..model import Ruleset
 
-__all__ = ["Change", "Data", "Snapshot", "Source", "Waiting", "Writable"]
+__all__ = ["Change", "Data", "FlagChange", "Snapshot", "Source", "Waiting", "Writable"]
 
 Data: TypeAlias = "bytes | Mapping[str, bytes] | Ruleset"
 """One document, the documents of a folder by file name, or definitions that need no parsing."""
@@ -21,7 +21,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     ``revision`` orders what one store wrote, ``epoch`` changes when a store starts over; both may be empty. ``token``
     is the source's own (a file's signature, an ETag) and comes back to it as part of ``known``. ``settled`` is false
     while the source suspects that the writer has not finished. ``signature`` is what a writer who holds the snapshot
-    key made of it (see :mod:`.signed`); a hash alone proves nothing about who wrote.
+    key made of it (see :mod:`.signed`); a hash alone proves nothing about who wrote. ``stale`` says why it is not what
+    the source holds now but what was kept from before; empty where it is.
     """
 
     data: Data
@@ -33,6 +34,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     signature: str = ""
     token: Any = None
     settled: bool = True
+    stale: str = ""
 
 
 @runtime_checkable
@@ -69,14 +71,36 @@ class Waiting(Protocol):
         ...
 
 
+class FlagChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What a change means for one flag, as the change log tells it.
+
+    ``kind`` is ``created``, ``removed``, ``killed``, ``restored``, ``increased``, ``decreased`` or ``edited``; ``old``
+    and ``new`` say in words what was served to whom (``absent`` where there was no flag), ``before`` and ``after`` are
+    shares of everyone (0 … 1). ``environment`` is where that holds; empty: in what all environments share.
+    """
+
+    flag: str
+    kind: str
+    old: str
+    new: str
+    before: float
+    after: float
+    environment: str = ""
+
+
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody wants to write: the new document, who, why and by what means."""
+    """What somebody wants to write: the new document, who, why and by what means.
+
+    ``records`` say what it means for each flag, ``app_revision`` which revision of the application it was made with.
+    """
 
     data: bytes
     actor: str = ""
     reason: str = ""
     via: str = ""
     keys: tuple[str, ...] = ()
+    records: tuple[FlagChange, ...] = ()
+    app_revision: str = ""
 
 
 @runtime_checkable

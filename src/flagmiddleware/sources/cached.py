@@ -45,10 +45,10 @@ class _Kept(msgspec.Struct, array_like=True):
 class _Cached(_Wrapper):
     """Keeps what the inner source hands out, and hands that out while the inner source cannot."""
 
+    handed_on = (*_Wrapper.handed_on, "write", "path")
+
     def __init__(self, inner: Source, folder: str | os.PathLike[str]) -> None:
         super().__init__(inner)
-        if hasattr(inner, "write"):
-            self.write = inner.write
         self._folder = Path(folder)
         self._path = self._folder / f"{_file_name(inner.name)}.snapshot"
         self._prepare()
@@ -58,9 +58,9 @@ class _Cached(_Wrapper):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             status = self._folder.stat()
         except OSError as error:
-            raise ConfigurationError(f"cache_dir {self._folder} cannot be used: {error.strerror or error}") from error
+            raise ConfigurationError(f"cache_dir: {self._folder} cannot be used: {error.strerror or error}") from error
         if hasattr(os, "getuid") and status.st_uid != os.getuid():
-            raise ConfigurationError(f"cache_dir {self._folder} belongs to another user: name a folder of your own")
+            raise ConfigurationError(f"cache_dir: {self._folder} belongs to another user: name a folder of your own")
         if status.st_mode & 0o077:
             with contextlib.suppress(OSError):
                 self._folder.chmod(0o700)
@@ -70,18 +70,33 @@ class _Cached(_Wrapper):
         ours = known is not None and known.token is _FROM_DISK
         try:
             found = self.inner.fetch(replace(known, token=None) if known is not None and ours else known)
-        except SourceError:
-            kept = self._read() if known is None else None
+        except SourceError as error:
+            kept = self._from_disk(str(error)) if known is None else None
             if kept is None:
                 raise
-            logger.warning("%s is dark: starting from the snapshot kept on disk", self.name)
             return kept
         return found
 
+    def last_good(self) -> Snapshot | None:
+        """What was kept, for a start that has waited long enough; None where nothing was."""
+        return self._from_disk(f"{self.name} has not answered yet")
+
+    def _from_disk(self, reason: str) -> Snapshot | None:
+        kept = self._read()
+        if kept is None:
+            return None
+        logger.warning("%s is dark: starting from the snapshot kept on disk (%s)", self.name, reason)
+        return replace(kept, stale=reason)
+
     def accepted(self, snapshot: Snapshot) -> None:
         """The snapshot is in force: keep it. What was refused is never kept, or the next start would be dark too."""
-        if snapshot.settled and snapshot.token is not _FROM_DISK:
+        if snapshot.token is _FROM_DISK:
+            return
+        if snapshot.settled:
             self._write(snapshot)
+        accepted = getattr(self.inner, "accepted", None)
+        if accepted is not None:
+            accepted(snapshot)
 
     def _read(self) -> Snapshot | None:
         try:

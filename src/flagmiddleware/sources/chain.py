@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-__all__ = ["FIRST", "link", "verify"]
+import msgspec
+
+from .base import Change
+
+__all__ = ["FIRST", "entry", "link", "verify"]
 
 FIRST: Final = ""
 """What the first entry is linked to."""
@@ -22,6 +27,29 @@ def link(previous: str, entry: Mapping[str, Any]) -> str:
     plain = {name: value for name, value in entry.items() if name != "link"}
     text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(f"{previous}\n{text}".encode()).hexdigest()
+
+
+def entry(change: Change, revision: str, latest: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """A change as text fields, linked to the ``latest`` entry of a log; ``changes`` is JSON, a record for each flag.
+
+    What is not known is left out: ``changes`` and ``app_revision``.
+    """
+    told = {
+        "changes": msgspec.json.encode(change.records).decode() if change.records else "",
+        "app_revision": change.app_revision,
+    }
+    made = {
+        "revision": revision,
+        "sha256": hashlib.sha256(change.data).hexdigest(),
+        "actor": change.actor,
+        "reason": change.reason,
+        "via": change.via,
+        "keys": ",".join(change.keys),
+        "time": repr(time.time()),
+        **{name: text for name, text in told.items() if text},
+    }
+    previous = next((before.get("link", FIRST) for before in latest), FIRST)
+    return {**made, "link": link(previous, made)}
 
 
 def verify(entries: Iterable[Mapping[str, Any]], previous: str | None = FIRST) -> int | None:

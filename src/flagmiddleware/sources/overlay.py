@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any, Final
 
@@ -11,8 +11,9 @@ from msgspec.structs import replace
 from ..errors import Problem, RulesetError, SourceError
 from ..model import Flag, Rule, Ruleset, Serve
 from .base import Snapshot, Source
+from .wrappers import keep_pace
 
-__all__ = ["force", "overlay"]
+__all__ = ["force", "overlay", "parser"]
 
 _FORCED: Final = "forced"
 
@@ -57,8 +58,7 @@ class _Overlay:
         self.name = f"{local.name} over {base.name}"
         self.threaded = base.threaded or local.threaded
         self._base, self._local, self._parse = base, local, parse
-        if hasattr(base, "wait"):
-            self.wait = base.wait
+        keep_pace(self, base, local)
 
     def changed(self, known: Snapshot | None) -> bool:
         """Whether one of the two has something new."""
@@ -85,7 +85,7 @@ class _Overlay:
         merged = self._merge(below, above)
         return Snapshot(
             data=merged, name=self.name, revision=below.revision, epoch=_epoch(below, above), token=(below, above),
-            settled=below.settled and (above is None or above.settled),
+            settled=below.settled and (above is None or above.settled), stale=below.stale,
         )  # fmt: skip
 
     def _merge(self, below: Snapshot, above: Snapshot | None) -> Ruleset:
@@ -136,6 +136,12 @@ def overlay(base: Source, local: Source, *, environment: str | None = None) -> S
     (False, True)
     """
 
+    return _Overlay(base, local, parser(environment))
+
+
+def parser(environment: str | None) -> Callable[[Snapshot], Ruleset]:
+    """What reads a snapshot as it holds in ``environment``, for a source that has to know what the flags are."""
+
     def parse(snapshot: Snapshot) -> Ruleset:
         from .. import formats
 
@@ -146,4 +152,4 @@ def overlay(base: Source, local: Source, *, environment: str | None = None) -> S
             return formats.parse_files(data, format=snapshot.format, environment=environment)
         return formats.parse(data, format=snapshot.format, name=snapshot.name, environment=environment)
 
-    return _Overlay(base, local, parse)
+    return parse

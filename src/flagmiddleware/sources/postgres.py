@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import os
 import socket
 import time
@@ -25,54 +26,19 @@ import psycopg
 
 from ..errors import ConfigurationError, ConflictError, SourceError
 from .base import Change, Snapshot
-from .chain import FIRST, link
+from .chain import entry
 from .home import home
+from .listening import DEAF, listen
+from .postgres_sql import ENTRY, INSERT, TABLES, UPDATE, WRITE
 from .signed import sign
 
 __all__ = ["TABLES", "PostgresSource", "create_tables"]
 
+logger = logging.getLogger("flagmiddleware")
+
 _LIMIT: Final = 64 * 2**20
-_ENTRY: Final = ("revision", "sha256", "actor", "reason", "via", "keys", "time", "link")
 _REFUSALS: Final = ("28000", "28P01", "42501")
 _REFUSED_WORDS: Final = ("authentication failed", "no pg_hba.conf entry", "permission denied", "does not exist")
-
-TABLES: Final = """
-CREATE TABLE IF NOT EXISTS flagmiddleware_snapshot (
-    name text PRIMARY KEY, epoch text NOT NULL, revision bigint NOT NULL, sha256 text NOT NULL,
-    signature text NOT NULL, format text NOT NULL, data bytea NOT NULL
-);
-CREATE TABLE IF NOT EXISTS flagmiddleware_history (
-    name text NOT NULL, epoch text NOT NULL, revision bigint NOT NULL, sha256 text NOT NULL, actor text NOT NULL,
-    reason text NOT NULL, via text NOT NULL, keys text NOT NULL, time text NOT NULL, data bytea NOT NULL,
-    link text NOT NULL, number bigserial, PRIMARY KEY (name, epoch, revision)
-);
-CREATE INDEX IF NOT EXISTS flagmiddleware_history_newest ON flagmiddleware_history (name, number DESC);
-CREATE OR REPLACE FUNCTION flagmiddleware_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN RAISE EXCEPTION 'the history of flags is only ever appended to'; END $$;
-CREATE OR REPLACE TRIGGER flagmiddleware_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON flagmiddleware_history
-    FOR EACH STATEMENT EXECUTE FUNCTION flagmiddleware_append_only();
-"""
-"""The tables and the trigger that keeps the history append-only; needs PostgreSQL 14 or newer."""
-
-_INSERT: Final = """
-    INSERT INTO flagmiddleware_snapshot (name, epoch, revision, sha256, signature, format, data)
-    VALUES (%(name)s, %(epoch)s, 1, %(sha256)s, %(signature)s, 'native', %(data)s)
-    ON CONFLICT (name) DO NOTHING RETURNING epoch, revision
-"""
-_UPDATE: Final = """
-    UPDATE flagmiddleware_snapshot
-    SET revision = revision + 1, sha256 = %(sha256)s, signature = %(signature)s, format = 'native', data = %(data)s
-    WHERE name = %(name)s AND epoch = %(epoch)s AND revision = %(expected)s RETURNING epoch, revision
-"""
-_WRITE: Final = """
-WITH written AS ({write}),
-logged AS (
-    INSERT INTO flagmiddleware_history (name, epoch, revision, sha256, actor, reason, via, keys, time, data, link)
-    SELECT %(name)s, epoch, revision, %(sha256)s, %(actor)s, %(reason)s, %(via)s, %(keys)s, %(time)s, %(data)s, %(link)s
-    FROM written RETURNING revision
-)
-SELECT revision, pg_notify(%(channel)s, revision::text) FROM logged
-"""
 
 
 def _split(url: str) -> tuple[str, str]:
@@ -84,9 +50,21 @@ def _split(url: str) -> tuple[str, str]:
 
 
 def create_tables(url: str) -> None:
-    """Make the tables where they are missing; the user needs the right to create, readers later need only SELECT."""
-    with psycopg.connect(_split(url)[0], autocommit=True) as connection:
-        connection.execute(TABLES)
+    """Make the tables where they are missing; the user needs the right to create, readers later need only SELECT.
+
+    Raises SourceError where the database cannot be reached or forbids it.
+    """
+    try:
+        with psycopg.connect(_split(url)[0], autocommit=True) as connection:
+            connection.execute(TABLES)
+    except psycopg.Error as error:
+        told = str(error).partition("\n")[0]
+        raise SourceError(f"{_name(url)}: the tables could not be made: {told}") from error
+
+
+def _name(url: str) -> str:
+    parts = urlsplit(url)
+    return f"postgresql://{parts.netloc.rpartition('@')[2]}{parts.path}#{_split(url)[1]}"
 
 
 class PostgresSource:
@@ -111,36 +89,46 @@ class PostgresSource:
         parts = urlsplit(url)
         if not parts.path.strip("/") and "dbname" not in parts.query and "service" not in parts.query:
             raise ConfigurationError("postgresql:// needs a database, such as postgresql://localhost/flags")
-        self.name = f"postgresql://{parts.netloc.rpartition('@')[2]}{parts.path}#{self._set}"
+        self.name = _name(url)
         self.start_timeout = start_timeout
         # NOTIFY takes 63 bytes of a name: a hash keeps any two sets apart.
         self.channel = f"flagmiddleware_{hashlib.sha256(self._set.encode()).hexdigest()[:16]}"
         self._timeout = timeout
-        self._snapshot_key = snapshot_key
+        self.snapshot_key = snapshot_key
         self._home: object = home()
         self._connection: Any = None
         self._listener: Any = None
+        self._is_deaf = False
+        self._has_limits = True
         self._inherited: list[Any] = []
 
     # -- connections ----------------------------------------------------------------------------------------------
 
     def _connect(self) -> Any:
         milliseconds = int(self._timeout * 1000)
-        return psycopg.connect(
-            self._url,
-            autocommit=True,
-            prepare_threshold=None,  # poolers that hand a connection to somebody else have no prepared statements
-            connect_timeout=max(2, int(self._timeout)),
-            tcp_user_timeout=milliseconds,
-            options=f"-c statement_timeout={milliseconds}",
-            application_name="flagmiddleware",
-        )
+        limits: dict[str, Any] = {"options": f"-c statement_timeout={milliseconds}"} if self._has_limits else {}
+        try:
+            return psycopg.connect(
+                self._url,
+                autocommit=True,
+                prepare_threshold=None,  # poolers that hand a connection to somebody else have no prepared statements
+                connect_timeout=max(2, int(self._timeout)),
+                tcp_user_timeout=milliseconds,
+                application_name="flagmiddleware",
+                **limits,
+            )
+        except psycopg.OperationalError as error:
+            # PgBouncer takes no options at the start. Without them a statement is ended from outside: see abort().
+            if not self._has_limits or "unsupported startup parameter" not in str(error):
+                raise
+            self._has_limits = False
+            return self._connect()
 
     def _leave_to_the_parent(self) -> None:
         """Connections that a fork inherited are neither used nor closed: closing would end the parent's session."""
         if self._home != home():
             self._inherited += [self._connection, self._listener]
-            self._connection, self._listener = None, None
+            self._connection, self._listener, self._is_deaf = None, None, False
             self._home = home()
 
     def _ask(self, ask: Callable[[Any], Any]) -> Any:
@@ -151,7 +139,12 @@ class PostgresSource:
                 connection = self._connection = self._connect()
             return ask(connection)
         except psycopg.errors.UndefinedTable as error:
-            raise SourceError(f"{self.name} has no tables for flags yet: create_tables(url) makes them") from error
+            cure = "flags push --create, or create_tables(url), makes them"
+            raise SourceError(f"{self.name} has no tables for flags yet: {cure}") from error
+        except psycopg.errors.UndefinedColumn as error:
+            raise SourceError(
+                f"{self.name} has tables of an earlier version: flags push --create adds to them"
+            ) from error
         except (psycopg.Error, OSError) as error:
             self._drop("_connection")
             told = str(error).partition("\n")[0]
@@ -199,10 +192,15 @@ class PostgresSource:
     def wait(self, timeout: float) -> bool:
         """Block up to ``timeout`` seconds for a notification; a lost connection is a hint, too, after a pause."""
         self._leave_to_the_parent()
+        if self._is_deaf:
+            time.sleep(timeout)
+            return False
         try:
             if self._listener is None:
-                self._listener = self._connect()
-                self._listener.execute(f"LISTEN {self.channel}")
+                self._listener = listen(self._connect, self.channel)
+                self._is_deaf = self._listener is None
+                if self._is_deaf:
+                    logger.warning("%s %s", self.name, DEAF)
                 return True  # what was written before we listened is found by fetching now
             return any(True for _ in self._listener.notifies(timeout=timeout, stop_after=1))
         except (psycopg.Error, OSError):
@@ -222,7 +220,7 @@ class PostgresSource:
             raise ConflictError(f"{self.name} counts its revisions: {expected!r} is none of them")
         row = self._row("epoch, revision")
         values = self._values(change, row[0] if row is not None else uuid4().hex, expected)
-        statement = _WRITE.format(write=_INSERT if expected is None else _UPDATE)
+        statement = WRITE.format(write=INSERT if expected is None else UPDATE)
         try:
             written = self._ask(lambda client: client.execute(statement, values).fetchone())
         except SourceError:
@@ -239,28 +237,16 @@ class PostgresSource:
         revision = str(int(expected or 0) + 1)
         snapshot = Snapshot(data=change.data, revision=revision, epoch=epoch)
         return {
-            **self._entry(change, revision),
+            # The history cannot move between this and the write: the revision would have moved with it.
+            **dict.fromkeys(ENTRY),
+            **entry(change, revision, self.history(1)),
             "name": self._set,
             "epoch": epoch,
             "expected": int(expected or 0),
-            "signature": sign(snapshot, self._snapshot_key) if self._snapshot_key is not None else "",
+            "signature": sign(snapshot, self.snapshot_key) if self.snapshot_key is not None else "",
             "data": change.data,
             "channel": self.channel,
         }
-
-    def _entry(self, change: Change, revision: str) -> dict[str, str]:
-        entry = {
-            "revision": revision,
-            "sha256": hashlib.sha256(change.data).hexdigest(),
-            "actor": change.actor,
-            "reason": change.reason,
-            "via": change.via,
-            "keys": ",".join(change.keys),
-            "time": repr(time.time()),
-        }
-        # The history cannot move between this and the write: the revision would have moved with it.
-        latest = self.history(1)
-        return {**entry, "link": link(latest[0]["link"] if latest else FIRST, entry)}
 
     def _has(self, revision: str, digest: str) -> bool:
         """Whether what we wrote is there, although nobody told us."""
@@ -273,13 +259,15 @@ class PostgresSource:
         return False
 
     def history(self, count: int = 100) -> list[dict[str, str]]:
-        """The newest changes, the latest first: revision, time, actor, reason, via, keys, sha256, link."""
+        """The newest changes, the latest first, with the fields of :func:`.chain.entry`."""
         query = (
-            f"SELECT {', '.join(_ENTRY)} FROM flagmiddleware_history "  # noqa: S608 - columns are ours
+            f"SELECT {', '.join(ENTRY)} FROM flagmiddleware_history "  # noqa: S608 - columns are ours
             "WHERE name = %s ORDER BY number DESC LIMIT %s"
         )
         rows = self._ask(lambda client: client.execute(query, (self._set, count)).fetchall())
-        return [dict(zip(_ENTRY, map(str, row), strict=True)) for row in rows]
+        found = (zip(ENTRY, row, strict=True) for row in rows)
+        # What an entry does not say is left out: it was not there when the entry was linked.
+        return [{name: str(value) for name, value in pairs if value is not None} for pairs in found]
 
     def document(self, revision: str) -> bytes | None:
         """The document as it was at a revision of the present epoch; None where there was none."""

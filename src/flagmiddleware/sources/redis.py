@@ -4,8 +4,8 @@ Writing is one script: compare epoch and revision, set the hash, append to the s
 small command for what identifies the snapshot, and the whole only where that differs. The hint makes a change arrive
 within milliseconds; it may be lost, which the reconcile of the refresher makes up for.
 
-URLs: ``redis://``, ``rediss://``, ``redis+sentinel://host:port,host:port/service``, ``redis+cluster://host:port``; the
-query's ``name`` (default ``flags``) tells several sets of flags in one store apart.
+URLs: ``redis://``, ``rediss://``, ``redis+sentinel://host:port,host:port/service``, ``redis+cluster://host:port,…``;
+the query's ``name`` (default ``flags``) tells several sets of flags in one store apart.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from uuid import uuid4
 
 import redis
 from redis.backoff import NoBackoff
-from redis.cluster import RedisCluster
+from redis.cluster import ClusterNode, RedisCluster
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from ..errors import ConfigurationError, ConflictError, SourceError
 from .base import Change, Snapshot
-from .chain import FIRST, link
+from .chain import entry
 from .home import home
 from .signed import sign
 
@@ -78,8 +78,9 @@ def _connect(url: str, timeout: float) -> Any:
         sentinel: Any = Sentinel
         return sentinel(hosts, **limits).master_for(service, **once, **login)
     if parts.scheme == "redis+cluster":
-        host, port = _host(parts.netloc.rpartition("@")[2], 6379)
-        return RedisCluster(host=host, port=port, **limits, **login)
+        seeds = [_host(item, 6379) for item in parts.netloc.rpartition("@")[2].split(",")]
+        node: Any = ClusterNode
+        return RedisCluster(startup_nodes=[node(host, port) for host, port in seeds], **limits, **login)
     query = urlencode([(name, value) for name, value in parse_qsl(parts.query) if name != "name"])
     return redis.Redis.from_url(parts._replace(query=query).geturl(), **once)
 
@@ -122,7 +123,7 @@ class RedisSource:
         self.past = f"{{{name}}}:past"
         self._url = url
         self._timeout = timeout
-        self._snapshot_key = snapshot_key
+        self.snapshot_key = snapshot_key
         self._home: object = None
         self._client: Any = None
         self._listener: Any = None
@@ -219,18 +220,8 @@ class RedisSource:
         current = self._ask(lambda client: client.hget(self.key, "epoch"))
         epoch = _text(current) or uuid4().hex
         hash_fields = self._hash(change, epoch, revision, digest)
-        entry = {
-            "revision": revision,
-            "sha256": digest,
-            "actor": change.actor,
-            "reason": change.reason,
-            "via": change.via,
-            "keys": ",".join(change.keys),
-            "time": repr(time.time()),
-        }
         # The history cannot move between this and the write: the revision would have moved with it.
-        latest = self.history(1)
-        entry["link"] = link(latest[0].get("link", FIRST) if latest else FIRST, entry)
+        logged = entry(change, revision, self.history(1))
         arguments = [
             expected or "",
             epoch,
@@ -239,7 +230,7 @@ class RedisSource:
             2 * len(hash_fields),
             _DOCUMENTS_KEPT,
             *_flat(hash_fields),
-            *_flat(entry),
+            *_flat(logged),
         ]
         try:
             self._ask(lambda client: client.eval(_WRITE, 3, self.key, self.log, self.past, *arguments))
@@ -252,7 +243,7 @@ class RedisSource:
 
     def _hash(self, change: Change, epoch: str, revision: str, digest: str) -> dict[str, Any]:
         snapshot = Snapshot(data=change.data, revision=revision, epoch=epoch)
-        signature = sign(snapshot, self._snapshot_key) if self._snapshot_key is not None else ""
+        signature = sign(snapshot, self.snapshot_key) if self.snapshot_key is not None else ""
         return {
             "revision": revision,
             "sha256": digest,
@@ -272,7 +263,7 @@ class RedisSource:
         return False
 
     def history(self, count: int = 100) -> list[dict[str, str]]:
-        """The newest changes, the latest first: revision, time, actor, reason, via, keys, sha256, link."""
+        """The newest changes, the latest first, with the fields of :func:`.chain.entry`."""
         entries = self._ask(lambda client: client.xrevrange(self.log, count=count))
         return [{_text(name): _text(value) for name, value in fields.items()} for _, fields in entries]
 

@@ -46,15 +46,24 @@ def sign(snapshot: Snapshot, key: bytes) -> str:
 
 
 class _Signed(_Wrapper):
+    handed_on = (*_Wrapper.handed_on, "write", "path")  # the inner source signs what it writes
+
     def __init__(self, inner: Source, keys: Sequence[bytes]) -> None:
         super().__init__(inner)
         if not keys or not all(len(key) >= 16 for key in keys):
-            raise ConfigurationError("snapshot_key needs at least 16 bytes: anything shorter can be guessed")
+            raise ConfigurationError("snapshot_key: needs at least 16 bytes; anything shorter can be guessed")
         self._keys = tuple(keys)
 
     def fetch(self, known: Snapshot | None) -> Snapshot | None:
         """What the inner source has; raises SourceError where its signature is not ours."""
-        found = self.inner.fetch(known)
+        return self._believed(self.inner.fetch(known))
+
+    def last_good(self) -> Snapshot | None:
+        """What the inner source kept from before, if anything; raises SourceError where its signature is not ours."""
+        last_good = getattr(self.inner, "last_good", None)
+        return None if last_good is None else self._believed(last_good())
+
+    def _believed(self, found: Snapshot | None) -> Snapshot | None:
         if found is not None and not any(hmac.compare_digest(sign(found, key), found.signature) for key in self._keys):
             raise SourceError(f"{self.name}: revision {found.revision or '?'} is not signed with our snapshot key")
         return found

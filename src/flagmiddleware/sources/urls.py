@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
+import os
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from ..errors import ConfigurationError
 from .base import Source
 from .file import FileSource
 
-__all__ = ["SCHEMES", "from_url"]
+__all__ = ["SCHEMES", "from_url", "open_source"]
 
 
 def _file(url: str) -> Source:
@@ -67,27 +67,56 @@ SCHEMES: Final[Mapping[str, Callable[[str], Source]]] = MappingProxyType(
 _EXTRAS: Final = {"http": "http", "https": "http", "redis": "redis", "rediss": "redis", "postgresql": "postgres"}
 
 
-def from_url(url: str, schemes: Mapping[str, Callable[[str], Source]] = SCHEMES) -> Source:
+def from_url(url: str, schemes: Mapping[str, Callable[[str], Source]] = SCHEMES, **settings: Any) -> Source:
     """The source that a URL names; ``schemes`` holds what an adapter adds to :data:`SCHEMES`.
 
-    Raises ConfigurationError for a scheme that nobody knows, with the nearest one that somebody does, and for one whose
-    library is not installed, with the extra that brings it.
+    ``settings`` are those of :func:`.settings.dressed`, and go before what the URL's query says. Raises
+    ConfigurationError for a scheme that nobody knows, with the nearest one that somebody does, for one whose library is
+    not installed, with the extra that brings it, and for settings that make no sense.
 
     >>> from_url("file:///etc/flags.yaml").name
     '/etc/flags.yaml'
     """
+    from .settings import dressed, split_options
+
     scheme = url.partition("://")[0].lower()
     make = schemes.get(scheme)
     if make is None:
-        near = difflib.get_close_matches(scheme, schemes, 1)
+        from difflib import get_close_matches  # only who is wrong pays for this import
+
+        near = get_close_matches(scheme, schemes, 1)
         hint = f"did you mean {near[0]}://? " if near else ""
         raise ConfigurationError(f"no source is known for {scheme}:// ({hint}known: {', '.join(sorted(schemes))})")
+    plain, found = split_options(url)
     try:
-        return make(url)
+        return dressed(make(plain), **(found | settings))
     except ImportError as error:
         extra = _EXTRAS.get(scheme.rpartition("+")[2], scheme.partition("+")[0])
         told = f"{scheme}:// needs {error.name}: pip install 'flagmiddleware[{extra}]'"
         raise ConfigurationError(told) from error
+
+
+def open_source(where: str | os.PathLike[str] | Source, **settings: Any) -> Source:
+    """The source that a path, a URL or a Source stands for, with what the settings put round it.
+
+    ``cache_dir``, ``snapshot_key``, ``start_timeout``: see :func:`.settings.dressed`.
+
+    >>> from tempfile import mkdtemp
+    >>> from flagmiddleware import Flags
+    >>> Flags(open_source("redis://localhost:1/0", cache_dir=mkdtemp(), start_timeout=0.5)).status.state
+    <State.ERROR: 'ERROR'>
+    """
+    if isinstance(where, str) and "://" in where:
+        return from_url(where, **settings)
+    source = FileSource(where) if isinstance(where, str | os.PathLike) else where
+    given = [name for name, value in settings.items() if value is not None]
+    if not given:
+        return source
+    if not isinstance(source, Source):
+        raise ConfigurationError(f"{given[0]}: definitions in the program need none; it is for a path, URL or Source")
+    from .settings import dressed
+
+    return dressed(source, **settings)
 
 
 def option(url: str, name: str, default: str | None = None) -> str | None:

@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 from msgspec.structs import replace
 
 from ..errors import SourceError
 from .base import Snapshot, Source
 
-__all__ = ["fallback", "readonly"]
+__all__ = ["fallback", "keep_pace", "readonly"]
+
+
+def keep_pace(wrapper: Any, *inner: Source) -> None:
+    """Give ``wrapper`` what the refresher asks of sources: the first one's hints, the longest of their limits."""
+    if hasattr(inner[0], "wait"):
+        wrapper.wait = inner[0].wait
+    for limit in ("start_timeout", "min_interval"):
+        found = [getattr(source, limit) for source in inner if hasattr(source, limit)]
+        if found:
+            setattr(wrapper, limit, max(found))
+    ending = [source.abort for source in inner if hasattr(source, "abort")]
+    if ending:
+        wrapper.abort = lambda: [abort() for abort in ending]
 
 
 class _Wrapper:
     """Hands everything on to another source."""
 
+    handed_on: ClassVar[tuple[str, ...]] = ("history", "document")
+    """What is there where the inner source has it; writing is for the wrapper to allow."""
+
     def __init__(self, inner: Source) -> None:
         self.inner = inner
         self.name = inner.name
         self.threaded = inner.threaded
-        if hasattr(inner, "wait"):
-            self.wait = inner.wait
-        if hasattr(inner, "start_timeout"):
-            self.start_timeout = inner.start_timeout
-        if hasattr(inner, "min_interval"):
-            self.min_interval = inner.min_interval
-        if hasattr(inner, "abort"):
-            self.abort = inner.abort
-        if hasattr(inner, "accepted"):
+        keep_pace(self, inner)
+        for name in self.handed_on:
+            if hasattr(inner, name):
+                setattr(self, name, getattr(inner, name))
+        if hasattr(inner, "accepted") and not hasattr(type(self), "accepted"):
             self.accepted = inner.accepted
 
     def fetch(self, known: Snapshot | None) -> Snapshot | None:
@@ -55,8 +69,7 @@ class _Fallback:
         self.name = f"{first.name}, else {second.name}"
         self.threaded = first.threaded or second.threaded
         self._sources = (first, second)
-        if hasattr(first, "wait"):
-            self.wait = first.wait
+        keep_pace(self, first, second)
 
     def fetch(self, known: Snapshot | None) -> Snapshot | None:
         """What the first source that answers has; raises SourceError, with each one's reason, where none does."""
