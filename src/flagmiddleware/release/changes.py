@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from operator import attrgetter
+from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
+from ..errors import FlagMiddlewareError
 from ..model import Flag, Ruleset
 from ..plan import is_same
+from ..sources.base import FlagChange
+from .documents import Documents
 from .stages import Stage, StageKind, stage_of
 from .words import describe
 
-__all__ = ["ChangeRecord", "Origin", "changed_keys", "record_changes"]
+__all__ = [
+    "UNCHANGED",
+    "ChangeRecord",
+    "Origin",
+    "changed_keys",
+    "document_changes",
+    "flag_changes",
+    "record_changes",
+    "told_changes",
+]
+
+
+UNCHANGED: Final = "unchanged"
+"""The kind of a record that says only that an environment was not touched."""
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """What all records of one change share; ``time`` is seconds since 1970, ``revision`` that of the app."""
+    """What all records of one change share.
+
+    ``time`` is seconds since 1970, ``revision`` that of the definitions, ``app_revision`` that of the code that read
+    them: one and the same where they lie in one repository.
+    """
 
     id: str
     time: float
@@ -25,6 +47,7 @@ class Origin(msgspec.Struct, frozen=True):
     reason: str = ""
     revision: str = ""
     environment: str | None = None
+    app_revision: str = ""
 
 
 class ChangeRecord(msgspec.Struct, frozen=True):
@@ -67,6 +90,7 @@ class ChangeRecord(msgspec.Struct, frozen=True):
             "stage_after": self.stage_after.value if self.stage_after else None,
             "reason": origin.reason,
             "revision": origin.revision,
+            "app_revision": origin.app_revision,
         }
 
 
@@ -115,3 +139,58 @@ def _kind(before: Flag | None, after: Flag | None, first: Stage | None, then: St
     if then.threshold != first.threshold:
         return "increased" if then.threshold > first.threshold else "decreased"
     return "edited"
+
+
+def flag_changes(old: Ruleset, new: Ruleset, *, now: float) -> tuple[FlagChange, ...]:
+    """What became of each flag that differs, in the environment that the rulesets are of."""
+    return tuple(
+        FlagChange(
+            flag=record.flag,
+            kind=record.kind,
+            old=record.old,
+            new=record.new,
+            before=record.before,
+            after=record.after,
+            environment=new.environment or "",
+        )
+        for record in record_changes(old, new, Origin("", now))
+    )
+
+
+def document_changes(old: Documents | None, new: Documents, *, now: float) -> tuple[FlagChange, ...]:
+    """The same for what all environments share, then for each environment in which something else is told.
+
+    An environment that a change of what is shared does not reach has a record of kind ``unchanged``.
+    """
+    shared = {record.flag: record for record in _in_environment(old, new, None, now)}
+    found = list(shared.values())
+    for name in dict.fromkeys([*(old.environments() if old is not None else ()), *new.environments()]):
+        told = {record.flag: record for record in _in_environment(old, new, name, now)}
+        missed = _flags_as_they_are(new, name, shared.keys() - told.keys(), now)
+        differing = (one for one in told.values() if replace(one, environment="") != shared.get(one.flag))
+        found += sorted([*differing, *missed], key=attrgetter("flag"))
+    return tuple(found)
+
+
+def told_changes(old: Documents | None, new: Documents, *, now: float) -> tuple[FlagChange, ...]:
+    """The same, or nothing where the definitions are broken: a kill is written all the same, only less is told."""
+    try:
+        return document_changes(old, new, now=now)
+    except FlagMiddlewareError:
+        return ()
+
+
+def _in_environment(old: Documents | None, new: Documents, name: str | None, now: float) -> tuple[FlagChange, ...]:
+    before = old.parse(name) if old is not None else Ruleset(flags={}, environment=name)
+    return flag_changes(before, new.parse(name), now=now)
+
+
+def _flags_as_they_are(new: Documents, name: str, keys: Iterable[str], now: float) -> Iterator[FlagChange]:
+    wanted = frozenset(keys)
+    if not wanted:
+        return
+    ruleset = new.parse(name)
+    for key in wanted & ruleset.flags.keys():
+        words = describe(ruleset.flags[key], ruleset, now=now)
+        share = stage_of(ruleset.flags[key], now).threshold / 2**32
+        yield FlagChange(flag=key, kind=UNCHANGED, old=words, new=words, before=share, after=share, environment=name)
