@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from .bound import BoundFlags
     from .context import Context
     from .errors import ConfigurationError, FlagMiddlewareError, RulesetError, SourceError
+    from .evaluation import ErrorCode, Evaluation, Reason
     from .flags import Flags
-    from .model import ErrorCode, Evaluation, Reason
 
 __all__ = [
     "BoundFlags",
@@ -40,11 +40,11 @@ _HOMES = {
     "BoundFlags": "bound",
     "ConfigurationError": "errors",
     "Context": "context",
-    "ErrorCode": "model",
-    "Evaluation": "model",
+    "ErrorCode": "evaluation",
+    "Evaluation": "evaluation",
     "FlagMiddlewareError": "errors",
     "Flags": "flags",
-    "Reason": "model",
+    "Reason": "evaluation",
     "RulesetError": "errors",
     "SourceError": "errors",
 }

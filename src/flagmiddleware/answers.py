@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from sys import intern
+from typing import Any, Final
 
 from .model import ErrorCode, Evaluation, Flag, Reason, Rule
 
 __all__ = ["Answers", "fit", "not_found", "rule_name"]
 
+_KEYLESS: Final = "is needed to place the subject and the context has none that can be hashed"
+_NO_TARGETING_KEY: Final = f"a targeting key {_KEYLESS}"  # one text for all flags
+
 
 def rule_name(rule: Rule, place: int) -> str:
     """What a rule is called in evaluations and explanations: its name, or its place in the list counted from 1."""
-    return rule.name or f"rule {place + 1}"
+    return rule.name or intern(f"rule {place + 1}")  # one text for all the flags that have so many rules
 
 
 class Answers:
@@ -73,8 +77,9 @@ class Answers:
     def keyless(self, rule: str | None) -> Evaluation:
         """What a partial rollout or a split serves to a subject that has no key to hash."""
         by = self.flag.sticky_by
-        wanted = f"attribute {by!r}, which flag {self.flag.key!r} is sticky by," if by else "a targeting key"
-        message = f"{wanted} is needed to place the subject and the context has none that can be hashed"
+        message = (
+            f"attribute {by!r}, which flag {self.flag.key!r} is sticky by, {_KEYLESS}" if by else _NO_TARGETING_KEY
+        )
         return self.serve(self.flag.default, Reason.DEFAULT, rule, ErrorCode.TARGETING_KEY_MISSING, message)
 
     def failed(self, code: ErrorCode, message: str) -> Evaluation:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from fractions import Fraction
 from functools import lru_cache
 from itertools import accumulate
 from typing import Any, Final
@@ -83,7 +82,13 @@ def cuts(weights: Sequence[Decimal | int | float]) -> tuple[int, ...]:
     """
     # Whole numbers, which nearly all weights are, need no fractions to be exact.
     whole = all(weight.__class__ is int for weight in weights)
-    exact: list[Any] = list(weights) if whole else [Fraction(str(weight)) for weight in weights]
+    exact: list[Any] = list(weights) if whole else _fractions(weights)
     total = sum(exact)
     ends = [int(part * BUCKETS // total) for part in accumulate(exact)]
     return (*ends[:-1], BUCKETS)
+
+
+def _fractions(weights: Sequence[Decimal | int | float]) -> list[Any]:
+    from fractions import Fraction  # hardly ever needed, and slow to import
+
+    return [Fraction(str(weight)) for weight in weights]

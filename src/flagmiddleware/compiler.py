@@ -65,21 +65,17 @@ def _is_text(operand: Any) -> bool:
 class Compiler:
     """Compiles the flags of one ruleset at one instant; keeps the shapes, which belong to it."""
 
-    __slots__ = ("_segments", "_shapes", "instant", "ruleset", "table")
+    __slots__ = ("_prepared", "_segments", "_shapes", "instant", "ruleset", "table")
 
-    def __init__(
-        self, ruleset: Ruleset, instant: float, table: dict[str, Decide], shapes: dict[str, Template] | None = None
-    ) -> None:
+    def __init__(self, ruleset: Ruleset, instant: float, table: dict[str, Decide], shapes: dict[str, Template]) -> None:
         self.ruleset = ruleset
         self.instant = instant
         self.table = table
-        self._shapes: dict[str, Template] = {} if shapes is None else shapes
+        self._shapes = (
+            shapes  # those that were compiled so far; the caller keeps them for the compiler of the next plan
+        )
         self._segments: dict[str, Callable[..., Any]] = {}
-
-    @property
-    def shapes(self) -> dict[str, Template]:
-        """The shapes compiled so far, for the compiler of the next plan."""
-        return self._shapes
+        self._prepared: dict[tuple[Any, ...], Any] = {}
 
     def compile(self, flag: Flag) -> Decide:
         """The function that decides ``flag``."""
@@ -91,6 +87,16 @@ class Compiler:
         if function is None:
             function = self._segments[name] = self._compile_segment(name)
         return function
+
+    def prepared(self, test: Test) -> Any:
+        """A test's operand as its operator wants it; equal ones are one object, whatever flags they stand in."""
+        operand = test.operand
+        if operand.__class__ is not bool and not _is_text(operand):
+            return test.operator.prepare(operand)
+        key = (test.operator, tuple(operand) if operand.__class__ is list else operand)
+        if key not in self._prepared:
+            self._prepared[key] = test.operator.prepare(operand)
+        return self._prepared[key]
 
     def _compile_segment(self, name: str) -> Callable[..., Any]:
         shape = Shape()
@@ -190,8 +196,7 @@ class _Layout:
         self.shape.line(1, "if e is not None: return e")
         self.shape.line(0, f"elif {local} is not None:")
         for test, answer in run:
-            prepared = self.shape.value(test.operator.prepare(test.operand))
-            self.shape.line(1, f"if {self.shape.call(test.operator.test, local, prepared)}:")
+            self.shape.line(1, f"if {self.shape.call(test.operator.test, local, self.conditions.prepared(test))}:")
             self._answer(2, answer)
         return known
 

@@ -33,6 +33,10 @@ class Segments(Protocol):
         """The function that tells whether a context is in a segment."""
         ...
 
+    def prepared(self, test: Test) -> Any:
+        """A test's operand as its operator wants it."""
+        ...
+
 
 def operands(operand: Any) -> list[Any]:
     """An operand as a list: its items where it is one."""
@@ -114,13 +118,16 @@ class ConditionWriter:
         inline = _INLINE.get(test.operator)
         text = inline(self, test, first, local) if inline is not None else None
         if text is None:
-            prepared = self.shape.value(test.operator.prepare(test.operand))
-            text = self.shape.call(test.operator.test, first, prepared)
+            text = self.shape.call(test.operator.test, first, self.prepared(test))
         return text, known, known
+
+    def prepared(self, test: Test) -> str:
+        """The name of a test's operand, made ready."""
+        return self.shape.value(self.compiler.prepared(test))
 
     def guarded(self, test: Test, first: str, local: str, kind: str, fast: str) -> str:
         """``fast`` for values of exactly class ``kind``; None never matches; the total test for the rest."""
-        total = self.shape.call(test.operator.test, local, self.shape.value(test.operator.prepare(test.operand)))
+        total = self.shape.call(test.operator.test, local, self.prepared(test))
         return f"({fast} if {first}.__class__ is {kind} else {local} is not None and {total})"
 
 
@@ -141,7 +148,7 @@ def _equality(negated: bool) -> Inline:
         if len(items) == 1:
             fast = f"{local} {one} {writer.shape.value(items[0])}"
         else:
-            fast = f"{local} {many} {writer.shape.value(frozenset(items))}"
+            fast = f"{local} {many} {writer.prepared(test)}"
         return writer.guarded(test, first, local, kinds.pop().__name__, fast)
 
     return inline
@@ -149,7 +156,7 @@ def _equality(negated: bool) -> Inline:
 
 def _affix(method: str) -> Inline:
     def inline(writer: ConditionWriter, test: Test, first: str, local: str) -> str:
-        texts = test.operator.prepare(test.operand)
+        texts = writer.compiler.prepared(test)
         affix = writer.shape.value(texts[0] if len(texts) == 1 else texts)
         return writer.guarded(test, first, local, "str", f"{local}.{method}({affix})")
 
@@ -164,12 +171,11 @@ def _contains(writer: ConditionWriter, test: Test, first: str, local: str) -> st
 
 def _order(mark: str) -> Inline:
     def inline(writer: ConditionWriter, test: Test, first: str, local: str) -> str | None:
-        bound = test.operator.prepare(test.operand)
+        bound = writer.compiler.prepared(test)
         if bound.__class__ not in (int, float):
             return None
-        return writer.guarded(
-            test, first, local, bound.__class__.__name__, f"{local} {mark} {writer.shape.value(bound)}"
-        )
+        fast = f"{local} {mark} {writer.shape.value(bound)}"
+        return writer.guarded(test, first, local, bound.__class__.__name__, fast)
 
     return inline
 

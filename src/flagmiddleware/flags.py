@@ -6,29 +6,30 @@ be done now and then (a ``stat``, the next boundary of a schedule) is done in th
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from time import monotonic
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from .answers import fit, not_found
 from .bound import BoundFlags, OverriddenFlags
 from .context import EMPTY, Context
-from .holder import Holder, Load, State, Status
-from .interpreter import Explanation
+from .holder import Holder, State, Status
+from .log import log
 from .model import Evaluation, Ruleset
 from .overrides import ACTIVE, Override, counted
 from .plan import Plan, is_same
-from .sources.base import Snapshot, Source
+from .reading import reader
+from .sources.base import Source
+
+if TYPE_CHECKING:
+    from .interpreter import Explanation
 
 __all__ = ["Change", "Flags"]
-
-logger = logging.getLogger("flagmiddleware")
 
 _REMEMBERED: Final = 1000  # causes logged once each; beyond that, silence is better than memory without bound
 
@@ -42,56 +43,19 @@ class Change(msgspec.Struct, frozen=True):
     state: State
 
 
-def _load(format: str | None, environment: str | None, options: Mapping[str, Any]) -> Load:
-    reader: list[Any] = []  # remembers each flag's line, where the document has one a line
-
-    def load(snapshot: Snapshot, strict: bool) -> Ruleset:
-        data = snapshot.data
-        if isinstance(data, Ruleset):
-            return data
-        from . import formats  # parsers are imported by those who have something to parse
-
-        dialect = snapshot.format or format
-        if isinstance(data, bytes) and data[:1] == b"{" and dialect in (None, "native", "json"):
-            found = _read_lines(data, snapshot.name, environment, reader) if not options else None
-            if found is not None:
-                return found
-        if isinstance(data, Mapping):
-            return formats.parse_files(data, format=dialect, environment=environment, strict=strict, options=options)
-        return formats.parse(
-            data, format=dialect, name=snapshot.name, environment=environment, strict=strict, options=options
-        )
-
-    return load
-
-
-def _read_lines(data: bytes, name: str, environment: str | None, reader: list[Any]) -> Ruleset | None:
-    from .formats.native.lines import LineReader, is_lined
-
-    if not is_lined(data):
-        return None
-    if not reader:
-        reader.append(LineReader(environment))
-    found: Ruleset | None = reader[0].read(data, name)
-    return found
-
-
 def _source(source: Any) -> tuple[Source, bool]:
     """The source meant, and whether it can ever change."""
-    from .sources import FileSource, MemorySource, from_url
+    from .sources import MemorySource, open_source
 
     if isinstance(source, Ruleset):
         return MemorySource(source, name="definitions in the program"), False
-    if isinstance(source, str) and "://" in source:
-        return from_url(source), True
-    if isinstance(source, str | os.PathLike):
-        return FileSource(source), True
-    return source, True
+    return open_source(source), True
 
 
 class Flags:
     """Feature flags from a source: a path (file or folder), a URL, a Source, a Ruleset, or a document as plain data.
 
+    ``{"url": …, "cache_dir": …}`` is a source with settings around it (:func:`.sources.open_source`).
     ``format`` names the dialect where it cannot be told from the content, ``environment`` picks the environment,
     ``refresh`` is how often, in seconds, the source is looked at, ``options`` go to the dialect. ``strict`` (the
     default) raises RulesetError or SourceError for a bad or missing file at start; without it the good flags are
@@ -113,7 +77,7 @@ class Flags:
         refresh: float = 1.0,
         options: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
-        if isinstance(source, Mapping):
+        if isinstance(source, Mapping) and "url" not in source:
             from . import formats
 
             source = formats.parse_document(source, environment=environment, strict=strict, options=options)
@@ -122,8 +86,8 @@ class Flags:
         self._subscribers: list[Callable[[Change], None]] = []
         self._logged: set[tuple[str, str]] = set()
         found, changes = _source(source)
-        load = _load(format, environment, options)
-        self._holder = Holder(found, load, refresh=refresh if changes else float("inf"), announce=self._announce)
+        read = reader(format, environment, options)
+        self._holder = Holder(found, read, refresh=refresh if changes else float("inf"), announce=self._announce)
         if found.threaded:
             from .refresher import Refresher  # who reads a file does not pay for threads, randomness and hashes
 
@@ -178,6 +142,8 @@ class Flags:
         plan = self.plan
         flag = plan.ruleset.flags.get(key)
         if flag is None:
+            from .interpreter import Explanation  # most processes explain nothing
+
             return Explanation(evaluation=not_found(key))
         return plan.interpreter.explain(flag, EMPTY if context is None else context)
 
@@ -206,7 +172,7 @@ class Flags:
     def _log_once(self, key: str, cause: str) -> None:
         if (key, cause) not in self._logged and len(self._logged) < _REMEMBERED:
             self._logged.add((key, cause))
-            logger.error("flag %s serves `off`: %s", key, cause)
+            log().error("flag %s serves `off`: %s", key, cause)
 
     # -- keeping current ------------------------------------------------------------------------------------------
 
@@ -284,7 +250,7 @@ class Flags:
             try:
                 callback(change)
             except Exception:
-                logger.exception("a subscriber to flag changes failed")
+                log().exception("a subscriber to flag changes failed")
 
     @contextmanager
     def override(self, values: Mapping[str, Override]) -> Iterator[None]:

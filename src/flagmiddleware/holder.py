@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from threading import Thread
 from time import monotonic, time
-from typing import Final, NamedTuple, Protocol, TypeAlias
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -21,12 +21,10 @@ from .errors import FlagMiddlewareError, SourceError
 from .log import log
 from .model import Ruleset
 from .plan import Plan
-from .sources.base import Snapshot, Source
+from .reading import Read
+from .sources.base import Layers, Snapshot, Source
 
-__all__ = ["Holder", "Load", "State", "Status"]
-
-Load: TypeAlias = "Callable[[Snapshot, bool], Ruleset]"
-"""Parses a snapshot; the second argument is whether to refuse the whole for one bad flag."""
+__all__ = ["Holder", "State", "Status"]
 
 _INLINE_BYTES: Final = {"json": 64 * 1024, "yaml": 16 * 1024}  # about 3 ms of parsing each
 _START_TIMEOUT: Final = 2.0  # seconds that a start waits for the network, unless the source says otherwise
@@ -88,6 +86,8 @@ def _is_big(snapshot: Snapshot) -> bool:
     data = snapshot.data
     if isinstance(data, Ruleset):
         return False
+    if isinstance(data, Layers):
+        return any(layer is not None and _is_big(layer) for layer in (data.lower, data.upper))
     documents = data if isinstance(data, Mapping) else {snapshot.name: data}
     json = all(name.endswith((".json", ".toml")) or text[:1] == b"{" for name, text in documents.items())
     return sum(map(len, documents.values())) > _INLINE_BYTES["json" if json else "yaml"]
@@ -96,7 +96,7 @@ def _is_big(snapshot: Snapshot) -> bool:
 class Holder:
     """Holds the current :class:`Plan` of one source; ``deadline`` is when (monotonic seconds) to call :meth:`look`."""
 
-    def __init__(self, source: Source, load: Load, *, refresh: float, announce: Callable[[Plan | None], None]) -> None:
+    def __init__(self, source: Source, load: Read, *, refresh: float, announce: Callable[[Plan | None], None]) -> None:
         self.source = source
         self.refresh = refresh
         self.deadline = 0.0

@@ -2,17 +2,20 @@
 
 A format turns bytes into a :class:`Ruleset`. Nothing here knows a file format, a framework or a vendor; what a
 dialect decides differently enters as data (an :class:`Operator`, a :class:`Predicate`, a :class:`Compute`, the
-ruleset's :class:`Dialect`), so that neither the compiler nor the interpreter has a branch for any of them.
+ruleset's :class:`Dialect`), so that neither the compiler nor the interpreter has a branch for any of them. What comes
+out of a decision, and values that cannot be changed, have files of their own and are to be had from here, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from enum import Enum
 from types import MappingProxyType
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
+
+from .evaluation import ErrorCode, Evaluation, Reason
+from .frozen import FrozenDict, FrozenList, freeze
 
 __all__ = [
     "BOOLEAN",
@@ -50,112 +53,6 @@ __all__ = [
 ]
 
 
-class Reason(str, Enum):
-    """Why a value was served: OpenFeature's reasons, and OVERRIDE.
-
-    Source: OpenFeature specification, section 1.7 "Types and data structures", resolution reasons.
-    """
-
-    STATIC = "STATIC"
-    DEFAULT = "DEFAULT"
-    TARGETING_MATCH = "TARGETING_MATCH"
-    SPLIT = "SPLIT"
-    DISABLED = "DISABLED"
-    OVERRIDE = "OVERRIDE"
-    ERROR = "ERROR"
-
-    __str__ = str.__str__
-
-
-class ErrorCode(str, Enum):
-    """OpenFeature's error codes."""
-
-    FLAG_NOT_FOUND = "FLAG_NOT_FOUND"
-    PARSE_ERROR = "PARSE_ERROR"
-    TYPE_MISMATCH = "TYPE_MISMATCH"
-    TARGETING_KEY_MISSING = "TARGETING_KEY_MISSING"
-    INVALID_CONTEXT = "INVALID_CONTEXT"
-    GENERAL = "GENERAL"
-
-    __str__ = str.__str__
-
-
-def _refuse(*_: object, **__: object) -> NoReturn:
-    raise TypeError("a flag's value is shared by all requests and cannot be changed; copy it first")
-
-
-class FrozenDict(dict[str, Any]):
-    """A variant's object value: a ``dict`` to every reader, and one that nobody can change for the others."""
-
-    __slots__ = ()
-    __setitem__ = __delitem__ = __ior__ = _refuse
-    clear = pop = popitem = setdefault = update = _refuse
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return dict, (dict(self),)
-
-    def __copy__(self) -> dict[str, Any]:
-        return dict(self)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
-        from copy import deepcopy
-
-        return deepcopy(dict(self), memo)
-
-
-class FrozenList(list[Any]):
-    """A variant's array value: a ``list`` to every reader, and one that nobody can change for the others."""
-
-    __slots__ = ()
-    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
-    append = clear = extend = insert = pop = remove = reverse = sort = _refuse
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return list, (list(self),)
-
-    def __copy__(self) -> list[Any]:
-        return list(self)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> list[Any]:
-        from copy import deepcopy
-
-        return deepcopy(list(self), memo)
-
-
-def freeze(value: Any) -> Any:
-    """``value`` (any JSON value) with every object and array in it made read-only.
-
-    >>> freeze({"a": [1]})["a"].append(2)
-    Traceback (most recent call last):
-    TypeError: a flag's value is shared by all requests and cannot be changed; copy it first
-    """
-    if isinstance(value, dict):
-        return FrozenDict({key: freeze(item) for key, item in value.items()})
-    if isinstance(value, list | tuple):
-        return FrozenList(freeze(item) for item in value)
-    return value
-
-
-class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer for one flag and one subject.
-
-    ``variant`` is None where the flag has nothing to serve (unknown key, or a dialect that leaves the value to the
-    caller); ``is_enabled`` is true when a variant other than the flag's ``off`` is served; ``rule`` names the rule
-    that decided. ``error_code`` and ``error_message`` are set with reason ERROR, and with DEFAULT where a rollout
-    had no targeting key to hash.
-    """
-
-    flag_key: str
-    value: Any = None
-    variant: str | None = None
-    reason: Reason = Reason.ERROR
-    rule: str | None = None
-    is_enabled: bool = False
-    flag_metadata: Mapping[str, Any] = MappingProxyType({})
-    error_code: ErrorCode | None = None
-    error_message: str | None = None
-
-
 class Operator(msgspec.Struct, frozen=True, eq=False):
     """A comparison of an attribute with an operand.
 
@@ -172,7 +69,7 @@ class Operator(msgspec.Struct, frozen=True, eq=False):
         return self.name
 
 
-class Test(msgspec.Struct, frozen=True):
+class Test(msgspec.Struct, frozen=True, gc=False):
     """``attribute operator operand``; the operand is kept as written, :meth:`Operator.prepare` makes it ready."""
 
     __test__ = False  # not a test case, whatever pytest thinks of the name

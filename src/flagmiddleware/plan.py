@@ -14,10 +14,8 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 from weakref import ref
 
-from .compiler import Compiler, Decide
 from .context import TARGETING_KEY
 from .errors import ContextNotReadyError
-from .interpreter import Interpreter
 from .model import (
     AllOf,
     AnyOf,
@@ -36,7 +34,10 @@ from .model import (
 
 if TYPE_CHECKING:
     from .bound import BoundFlags
+    from .compiler import Compiler, Decide
     from .context import Context
+    from .emit import Template
+    from .interpreter import Interpreter
 
 __all__ = ["Plan", "is_same"]
 
@@ -147,6 +148,7 @@ class Plan:
         "_compiler",
         "_interpreter",
         "_reads",
+        "_shapes",
         "fallbacks",
         "instant",
         "next_change",
@@ -167,10 +169,10 @@ class Plan:
         self.timed = _timed(ruleset, previous)
         edges = (edge for flag in self.timed for edge in _boundaries(flag, instant, interval) if edge > instant)
         self.next_change: float | None = min(edges, default=None)
-        shapes = previous._compiler.shapes if previous is not None else {}
-        kept = shapes if len(shapes) <= _SHAPES_KEPT else None
-        self._compiler: Compiler = Compiler(ruleset, instant, self.table, kept)
-        self._interpreter = Interpreter(ruleset, instant)
+        shapes = {} if previous is None else previous._shapes
+        self._shapes: dict[str, Template] = shapes if len(shapes) <= _SHAPES_KEPT else {}
+        self._compiler: Compiler | None = None
+        self._interpreter: Interpreter | None = None
         self._reads: dict[str, frozenset[str]] = {}
         if previous is not None:
             self._take_over(previous)
@@ -192,16 +194,24 @@ class Plan:
     def compile(self, flag: Flag) -> Decide:
         """Compile one flag and put its function in the table; the interpreter stands in where that fails."""
         try:
-            decide = self._compiler.compile(flag)
+            decide = self._compile(flag)
         except Exception:  # a definition that the compiler chokes on is still decided, and counted
             self.fallbacks += 1
-            interpreter = self._interpreter
+            interpreter = self.interpreter
 
             def decide(ctx: Context, here: BoundFlags | None = None) -> Evaluation:
                 return interpreter.evaluate(flag, ctx, here)
 
         self.table[flag.key] = decide
         return decide
+
+    def _compile(self, flag: Flag) -> Decide:
+        compiler = self._compiler
+        if compiler is None:
+            from .compiler import Compiler  # not needed before the first flag is read, and much of what there is
+
+            compiler = self._compiler = Compiler(self.ruleset, self.instant, self.table, self._shapes)
+        return compiler.compile(flag)
 
     def warm(self) -> None:
         """Compile every flag now."""
@@ -213,11 +223,15 @@ class Plan:
         """Decide by the interpreter what compiled code could not; ``error`` is what it raised."""
         if not isinstance(error, ContextNotReadyError):
             self.fallbacks += 1
-        return self._interpreter.evaluate(flag, context, here)
+        return self.interpreter.evaluate(flag, context, here)
 
     @property
     def interpreter(self) -> Interpreter:
         """The reference interpreter of this plan's ruleset and instant."""
+        if self._interpreter is None:
+            from .interpreter import Interpreter  # most processes never need it
+
+            self._interpreter = Interpreter(self.ruleset, self.instant)
         return self._interpreter
 
     def reads(self, key: str) -> frozenset[str]:

@@ -83,6 +83,11 @@ flags.yaml:26: flags.alpha.environments.staging.expires: expected a day, such as
 flags.yaml:26: flags.alpha.environments.staging.rulez: unknown field; did you mean "rules"?
 flags.yaml:28: flags.alpha.tests[0]: an example needs `expect`: the variant that these attributes are served
 flags.yaml:30: flags.alpha.tests[1].expect: expected true or false, found "green"
+flags.yaml:32: flags.beta.variants.green: all values must be of one type, but "blue" is a text and "green" is a number
+flags.yaml:33: flags.beta.off: "#00f" is a value; write the name of its variant, "blue"
+flags.yaml:34: flags.beta.requires: prerequisites form a cycle: beta → gamma → beta
+flags.yaml:35: flags.beta.risk: `business` is missing: a risk is {technical: low or high, business: …}
+flags.yaml:35: flags.beta.risk.technical: expected low or high, found "hi"; did you mean "high"?
 flags.yaml:37: flags.gamma.requires.beta: "beta" has no variant "blu"; variants: "on", "off"
 flags.yaml:38: flags.delta: expected a flag (a mapping; {} is a flag that is off), found nothing (null)
 flags.yaml:39: flags.beta: the key "beta" is here twice
@@ -101,6 +106,59 @@ def test_all_problems_are_told_at_once() -> None:
     assert len(found) == len(TOLD)
     for one, wanted in zip(found, TOLD, strict=True):
         assert one.startswith(wanted)
+
+
+TWICE_YAML = """version: 1
+flags:
+  a:
+    rules:
+    - rollout: 200%
+    - serve: true
+  b: {}
+  a:
+    rules:
+    - serve: true
+    - rollout: 300%
+    rules:
+    - serv: true
+  a:
+    sticky: 3
+"""
+TWICE_JSON = """{"version": 1,
+ "flags": {
+  "a": {"rules": [
+   {"rollout": "200%"},
+   {"serve": true}]},
+  "b": {},
+  "a": {
+   "rules": [
+    {"serve": true},
+    {"rollout": "5%"}],
+   "rules": [
+    {"serv": true}]},
+  "a": {
+   "sticky": 3}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "lines"),
+    [("a.yaml", TWICE_YAML, (5, 8, 12, 13, 14, 15)), ("a.json", TWICE_JSON, (4, 7, 11, 12, 13, 14))],
+)
+def test_each_definition_of_a_key_is_checked(name: str, text: str, lines: tuple[int, ...]) -> None:
+    """What is wrong in a definition is told with its own line, also if another one of the same key follows."""
+    places = (".rules[0].rollout", "", ".rules", ".rules[0].serv", "", ".sticky")
+    found = told(text, name)
+    wanted = [f"{name}:{line}: flags.a{place}: " for line, place in zip(lines, places, strict=True)]
+    assert [one[: len(start)] for one, start in zip(found, wanted, strict=True)] == wanted
+
+
+def test_a_key_that_comes_very_often_is_told_in_good_time() -> None:
+    """A key that comes thousands of times has each repetition told, and its first definitions checked."""
+    text = "version: 1\nflags:\n" + "  a: {rolls: []}\n" * 3000
+    found = told(text)
+    assert sum("is here twice" in one for one in found) == 2999
+    assert 2 <= sum("unknown field" in one for one in found) < 20
 
 
 def test_each_flag_knows_its_problems() -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from ..errors import ConfigurationError, RulesetError, SourceError
 from ..flags import Flags
 from ..sources import open_source
+from ..sources.settings import SETTINGS as SOURCE_SETTINGS
 from .caching import PRIVATE, PUBLIC, CachePolicy, CacheRules, make_policy, patch
 from .current import register
 from .debug import debug_headers
@@ -25,8 +26,7 @@ from .say import Say
 __all__ = ["Installation"]
 
 _FLAGS_SETTINGS: Final = ("format", "environment", "strict", "refresh", "options")
-_SOURCE_SETTINGS: Final = ("cache_dir", "snapshot_key", "start_timeout")
-_SETTINGS: Final = ("source", "flags", *_FLAGS_SETTINGS, *_SOURCE_SETTINGS)
+_SETTINGS: Final = ("source", "flags", *_FLAGS_SETTINGS, *SOURCE_SETTINGS)
 
 
 class Installation:
@@ -200,13 +200,11 @@ def _open(own: Mapping[str, Any], spelling: Callable[[str], str]) -> Flags:
     name = spelling("source")
     if source is None or source == "":
         raise ConfigurationError(f'{name}: where the flags are defined is not set; give a path, as in "flags.yaml"')
-    round_it = {key: own[key] for key in _SOURCE_SETTINGS if own.get(key) is not None}
+    round_it = {key: own[key] for key in SOURCE_SETTINGS if own.get(key) is not None}
     try:
         found = open_source(source, **round_it)
     except ConfigurationError as error:
-        setting, colon, rest = str(error).partition(":")
-        told = spelling(setting) + colon + rest if setting in _SOURCE_SETTINGS else f"{name}: {error}"
-        raise ConfigurationError(told) from error
+        raise ConfigurationError(_spelt(str(error), spelling)) from error
     shown = getattr(found, "name", type(source).__name__)  # never the URL: it may hold a password
     try:
         return Flags(found, **{key: own[key] for key in _FLAGS_SETTINGS if key in own})
@@ -216,3 +214,13 @@ def _open(own: Mapping[str, Any], spelling: Callable[[str], str]) -> Flags:
         raise ConfigurationError(f"{name}: {error}") from error
     except (OSError, TypeError, ValueError) as error:
         raise ConfigurationError(f"{name}: {shown} cannot be read: {error}") from error
+
+
+def _spelt(error: str, spelling: Callable[[str], str]) -> str:
+    """What is wrong with the source or with what is to lie round it, under the name that the site gave it."""
+    setting, colon, rest = error.partition(":")
+    if setting in SOURCE_SETTINGS:
+        return spelling(setting) + colon + rest
+    if setting.startswith("source["):
+        return spelling("source") + error.removeprefix("source")
+    return f"{spelling('source')}: {error}"

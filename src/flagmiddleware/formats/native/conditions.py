@@ -41,12 +41,12 @@ def read_condition(scope: Scope, holder: Any, key: str | int, document: Any, dep
         if name in _SPECIAL:
             parts.append(_combination(scope, document, name, depth))
         elif kind is str or kind is bool or kind is int or kind is float:
-            parts.append(Test(name, _EQ, operand))
+            parts.append(scope.test(name, _EQ, operand))
         elif kind is list and operand and _SCALARS.issuperset(map(type, operand)):
-            parts.append(Test(name, _IN, tuple(operand)))
+            parts.append(scope.test(name, _IN, tuple(operand)))
         else:
             parts.extend(_tests(scope, document, name))
-    return parts[0] if len(parts) == 1 else AllOf(tuple(parts))
+    return parts[0] if len(parts) == 1 else scope.all_of(parts)
 
 
 def _combination(scope: Scope, document: dict[str, Any], name: str, depth: int) -> Condition:
@@ -108,7 +108,9 @@ def _tests(scope: Scope, document: dict[str, Any], name: str) -> list[Condition]
                 scope.report(operand, word, message)
             elif value.__class__ is str:
                 scope.usable.add((word, value))
-        tests.append(Test(name, operator, tuple(value) if value.__class__ is list else value))
+        items = tuple(value) if value.__class__ is list else (value,)
+        make = scope.test if _SCALARS.issuperset(map(type, items)) else Test  # what is refused may be anything
+        tests.append(make(name, operator, items if value.__class__ is list else value))
     if not tests:
         scope.wrong(document, name, _VALUE)
     return tests

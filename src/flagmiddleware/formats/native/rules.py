@@ -49,7 +49,7 @@ def _rule(scope: Scope, rules: list[Any], index: int, rule: Any, variants: Mappi
         gate = _ramp(scope, rule)
     elif "linear" in rule:
         scope.report(rule, "linear", "`linear` says how a `ramp` moves, and this rule has none")
-    return Rule(
+    return scope.rule(
         payload,
         read_condition(scope, rule, "if", rule["if"]) if "if" in rule else None,
         _schedule(scope, rule) if "schedule" in rule else None,

@@ -15,7 +15,7 @@ from .conditions import RESERVED, read_condition
 from .flags import check_keys, read_details, read_flag
 from .references import check_requirements, check_segments, segments_in
 from .scope import Scope
-from .troubles import problems_of
+from .troubles import in_order, problems_of
 
 __all__ = ["TOP_FIELDS", "build"]
 
@@ -198,12 +198,23 @@ def build(documents: Sequence[Document], *, environment: str | None, strict: boo
     builder.run()
     problems = builder.problems()
     if problems:
+        problems = in_order(documents, [*problems, *_hidden(documents)])
         if strict or any(_is_fatal(problem) for problem in problems):
             raise RulesetError(problems)
         builder.drop(problems)
     if with_lines:
         _number_examples(builder)
     return builder.ruleset(environment)
+
+
+def _hidden(documents: Sequence[Document]) -> Iterator[Problem]:
+    """What is wrong in definitions that another one of the same key, further down, has replaced."""
+    for place, document in enumerate(documents):
+        for reading in document.readings():
+            others = [*documents[:place], reading, *documents[place + 1 :]]
+            builder = Builder(others)
+            builder.run()
+            yield from problems_of(others, builder.scope.findings, builder.scope.merged, is_reading=True)
 
 
 def _is_fatal(problem: Problem) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from ...bucketing import cuts
-from ...model import InSegment, Rollout, Rule, Serve, Share, Split
+from ...model import AllOf, Condition, InSegment, Operator, Ramp, Rollout, Rule, Schedule, Serve, Share, Split, Test
 from ..syntax import Finding, is_deeper
 from ..words import expected, nearest
 from .scalars import read_instant, read_share
@@ -22,6 +22,7 @@ class Scope:
     """Collects findings as ``holder[key]``: a container is unique in its document, so its path is found afterwards."""
 
     __slots__ = (
+        "alls",
         "cuts",
         "days",
         "findings",
@@ -35,6 +36,7 @@ class Scope:
         "segments",
         "serves",
         "shares",
+        "tests",
         "usable",
         "used_segments",
     )
@@ -46,7 +48,9 @@ class Scope:
         self.members: dict[str, InSegment] = {}
         self.serves: dict[str, Serve] = {}
         self.shares: dict[str | int, Share | None] = {}
-        self.rules: dict[str | int, Rule] = {}
+        self.rules: dict[Any, Rule] = {}
+        self.tests: dict[tuple[Any, ...], Test] = {}
+        self.alls: dict[tuple[int, ...], AllOf] = {}
         self.gates: dict[str | int, Rollout | None] = {}
         self.cuts: dict[tuple[Any, ...], tuple[int, ...]] = {}
         self.instants: dict[str, float] = {}
@@ -159,6 +163,41 @@ class Scope:
         if made.gate is not None:
             self.rules[value] = made
         return made
+
+    # What follows is known by the identity of its parts, which the one made first keeps alive: equality would take
+    # 1 for true. A site's flags say the same things over and over, and need hold them only once.
+
+    def rule(
+        self,
+        payload: Serve | Split,
+        condition: Condition | None,
+        schedule: Schedule | None,
+        gate: Rollout | Ramp | None,
+        name: str | None,
+    ) -> Rule:
+        """A rule; one of the same parts is the same object."""
+        key = (id(payload), id(condition), id(schedule), id(gate), name)
+        found = self.rules.get(key)
+        if found is None:
+            found = self.rules[key] = Rule(payload, condition, schedule, gate, name)
+        return found
+
+    def all_of(self, parts: list[Condition]) -> AllOf:
+        """Several conditions at once; the same ones are the same object."""
+        key = tuple(map(id, parts))
+        found = self.alls.get(key)
+        if found is None:
+            found = self.alls[key] = AllOf(tuple(parts))
+        return found
+
+    def test(self, attribute: str, operator: Operator, operand: Any) -> Test:
+        """A comparison with a scalar or a tuple of scalars; the same one is the same object."""
+        kind = operand.__class__
+        key = (attribute, operator, operand, tuple(map(type, operand)) if kind is tuple else kind)
+        found = self.tests.get(key)
+        if found is None:
+            found = self.tests[key] = Test(attribute, operator, operand)
+        return found
 
     def split(self, weights: dict[str, Any]) -> Split:
         """A split by variants' weights; the same weights have the same cuts."""

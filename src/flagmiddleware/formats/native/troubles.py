@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from ...errors import Problem
 from ..syntax import Document, Finding, Path
 from ..words import where
 
-__all__ = ["problems_of"]
+__all__ = ["in_order", "problems_of"]
 
 _Place = tuple[Document, Path]
 _Merged = tuple[dict[str, Any], dict[str, Any], dict[str, Any]]
 
 
-def problems_of(documents: Iterable[Document], findings: Iterable[Finding], merged: Iterable[_Merged]) -> list[Problem]:
-    """Every finding, once, in the order of the files and their lines."""
+def problems_of(
+    documents: Iterable[Document],
+    findings: Iterable[Finding],
+    merged: Iterable[_Merged],
+    *,
+    is_reading: bool = False,
+) -> list[Problem]:
+    """Every finding, once, in the order of the files and their lines.
+
+    Where the documents are another reading of themselves (``is_reading``), only what is wrong within what that one
+    reads otherwise.
+    """
     places: dict[int, _Place] = {}
     lines: dict[str, Mapping[Path, int]] = {}
     problems: dict[tuple[int, str, int, str], Problem] = {}
@@ -31,13 +41,29 @@ def problems_of(documents: Iterable[Document], findings: Iterable[Finding], merg
             path = finding.holder if isinstance(finding.holder, tuple) else ()
             place = _locate(finding, places, {}) or (document, path)
             named.add((document.name, place[1]))
-            _add(problems, finding, place, lines, order)
+            if place[1] or not is_reading:
+                _add(problems, finding, place, lines, order)
     replaced = {id(whole): (changes, base) for whole, changes, base in merged}
     for finding in findings:
         found = _locate(finding, places, replaced)
-        if found is not None and (found[0].name, found[1]) not in named:
+        if found is not None and (_is_within(found, named) if is_reading else (found[0].name, found[1]) not in named):
             _add(problems, finding, found, lines, order)
     return [problem for _, problem in sorted(problems.items(), key=lambda item: item[0][:3])]
+
+
+def in_order(documents: Sequence[Document], problems: Iterable[Problem]) -> list[Problem]:
+    """Each problem once, in the order of the files and their lines."""
+    order = {document.name: number for number, document in enumerate(documents)}
+    problems = list(dict.fromkeys(problems))
+    # What stands in a definition that another one replaced has its path only in the reading that keeps it.
+    placed = {(told.file, told.line, told.message) for told in problems if told.where}
+    problems = [told for told in problems if told.where or (told.file, told.line, told.message) not in placed]
+    return sorted(problems, key=lambda told: (order.get(told.file, 0), told.line, told.where))
+
+
+def _is_within(place: _Place, named: Collection[tuple[str, Path]]) -> bool:
+    document, path = place
+    return any((document.name, path[:length]) in named for length in range(1, len(path) + 1))
 
 
 def _index(document: Document, places: dict[int, _Place]) -> None:

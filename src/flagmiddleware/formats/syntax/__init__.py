@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any, Final, NamedTuple
 
@@ -15,6 +15,7 @@ __all__ = [
     "Document",
     "Finding",
     "Path",
+    "Refusal",
     "from_mapping",
     "is_deeper",
     "read",
@@ -30,6 +31,8 @@ DEEPEST: Final = 100
 
 SYNTAXES: Final = ("yaml", "json", "toml")
 
+_MOST_READINGS: Final = 5  # a key that comes more often has one cause
+
 _TOO_DEEP: Final = f"mappings and lists are nested deeper than {DEEPEST} levels"
 
 _ENDINGS: Final[Mapping[str, str]] = {".yaml": "yaml", ".yml": "yaml", ".json": "json", ".toml": "toml"}
@@ -37,29 +40,50 @@ _TOML = re.compile(rb"""\s*(?:#[^\n]*\n\s*)*(?:\[|[\w."'-]+[ \t]*=)""")
 
 
 class Finding(NamedTuple):
-    """Something wrong at ``holder[key]`` (``key`` None: at ``holder`` itself; ``holder`` None: the document)."""
+    """Something wrong at ``holder[key]`` (``key`` None: at ``holder`` itself; ``holder`` None: the document).
+
+    ``again`` is how many definitions of the same key came before, where that is what is wrong.
+    """
 
     holder: Any
     key: str | int | None
     message: str
     line: int = 0
+    again: int = 0
 
 
 class Document:
     """One text, read: plain data (dicts with text keys, lists, scalars), and what was wrong with it as a text."""
 
-    __slots__ = ("data", "findings", "name", "syntax", "tree")
+    __slots__ = ("data", "definition", "findings", "name", "syntax", "tree")
 
-    def __init__(self, name: str, syntax: str, data: bytes, tree: Any, findings: list[Finding]) -> None:
+    def __init__(
+        self,
+        name: str,
+        syntax: str,
+        data: bytes,
+        tree: Any,
+        findings: list[Finding],
+        *,
+        definition: int | None = None,
+    ) -> None:
         self.name = name
         self.syntax = syntax
         self.data = data
         self.tree = tree
         self.findings = findings
+        self.definition = definition
 
     def lines(self) -> Mapping[Path, int]:
         """The line, from 1, of everything in the document, by its path: a second pass, for when it is needed."""
-        return _module(self.syntax).lines(self.data) if self.syntax else {}
+        return _module(self.syntax).lines(self.data, self.definition) if self.syntax else {}
+
+    def readings(self) -> Iterator[Document]:
+        """The document as it would be if earlier definitions of its keys counted, where keys come more than once."""
+        most = max((finding.again for finding in self.findings), default=0)
+        for definition in range(min(most, _MOST_READINGS)):
+            tree, findings = _module(self.syntax).read(self.data, definition)
+            yield Document(self.name, self.syntax, self.data, tree, findings, definition=definition)
 
 
 def _module(syntax: str) -> Any:
@@ -87,12 +111,14 @@ def read(data: bytes, *, name: str = "", syntax: str | None = None) -> Document:
         data = data[3:]
     try:
         tree, findings = _module(syntax).read(data)
-    except _Refusal as refusal:
+    except Refusal as refusal:
         raise RulesetError([Problem(refusal.message, "", refusal.line, name)]) from refusal.__cause__
     return Document(name, syntax, data, tree, findings)
 
 
-class _Refusal(Exception):
+class Refusal(Exception):
+    """A text that nothing can be made of; made by :func:`refuse` and :func:`too_deep`."""
+
     def __init__(self, message: str, line: int) -> None:
         super().__init__(message)
         self.message = message
@@ -101,7 +127,7 @@ class _Refusal(Exception):
 
 def too_deep(line: int = 0) -> Exception:
     """What a syntax raises for a text that nests without end."""
-    return _Refusal(_TOO_DEEP, line)
+    return Refusal(_TOO_DEEP, line)
 
 
 def is_deeper(value: Any, levels: int) -> bool:
@@ -121,7 +147,7 @@ def is_deeper(value: Any, levels: int) -> bool:
 
 def refuse(message: str, line: int = 0) -> Exception:
     """What a syntax raises for a text that it can make nothing of."""
-    return _Refusal(message, line)
+    return Refusal(message, line)
 
 
 def from_mapping(mapping: Mapping[str, Any], name: str = "") -> Document:

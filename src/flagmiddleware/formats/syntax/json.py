@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
+from ..words import show
 from . import DEEPEST, Finding, Path, refuse, too_deep
+from .places import lines_of, pick, repeated
 
 __all__ = ["lines", "read"]
 
@@ -19,15 +21,20 @@ _SPECIAL = re.compile(r"-?(?:Infinity|NaN)$")
 _NUMBER = re.compile(r"-?\d[\d.eE+-]*$")
 
 
-def read(data: bytes) -> tuple[Any, list[Finding]]:
-    """The data, and what is wrong with the text although it is well-formed."""
+def read(data: bytes, definition: int | None = None) -> tuple[Any, list[Finding]]:
+    """The data, and what is wrong with the text although it is well-formed.
+
+    Of a key that comes more than once, the last definition counts, or the one of that number (from 0).
+    """
+    if definition is not None:
+        return _read_slowly(data, lambda pairs: pick(pairs, definition))
     try:
         tree = msgspec.json.decode(data)
         if _has_unique_keys(data, tree):
             return tree, []
     except (msgspec.MsgspecError, RecursionError, ValueError):
         pass
-    return _read_slowly(data)
+    return _read_slowly(data, None)
 
 
 def _has_unique_keys(data: bytes, tree: Any) -> bool:
@@ -42,20 +49,20 @@ def _has_unique_keys(data: bytes, tree: Any) -> bool:
     return data.count(b'"') == msgspec.json.encode(tree).count(b'"')
 
 
-def _read_slowly(data: bytes) -> tuple[Any, list[Finding]]:
+def _read_slowly(data: bytes, choose: Callable[[list[tuple[str, Any]]], Any] | None) -> tuple[Any, list[Finding]]:
     text = _decode(data)
     findings: list[Finding] = []
-    for path, line, piece in _scan(text):
+    for path, line, piece, _ in _scan(text):
         if len(path) >= DEEPEST and piece in "{[":
             raise too_deep(line)
         if _SPECIAL.match(piece) or (_NUMBER.match(piece) and not _is_finite(piece)):
             findings.append(Finding(path, None, f"{piece[:40]} is no number that a flag file may hold", line))
     findings.extend(
-        Finding(path, None, f"the key {piece} is here twice; the first is on line {first}", line)
-        for path, line, piece, first in _duplicates(text)
+        Finding(path, None, f"the key {show(path[-1])} is here twice; the first is on line {first}", line, again)
+        for path, line, first, again in repeated((path, line, is_key) for path, line, _, is_key in _scan(text))
     )
     try:
-        return json.loads(text), findings
+        return json.loads(text, object_pairs_hook=choose), findings
     except json.JSONDecodeError as error:
         raise refuse(f"this is not valid JSON: {error.msg} (column {error.colno})", error.lineno) from error
     except ValueError as error:
@@ -77,26 +84,16 @@ def _is_finite(piece: str) -> bool:
         return True  # malformed: json.loads says so, with the place
 
 
-def lines(data: bytes) -> Mapping[Path, int]:
-    """The line of every key and list item, by its path."""
-    found: dict[Path, int] = {(): 1}
-    for path, line, _ in _scan(data.decode("utf-8", "replace")):
-        found[path] = line
-    return found
+def lines(data: bytes, definition: int | None = None) -> Mapping[Path, int]:
+    """The line of every key and list item, by its path, in the definitions that :func:`read` reads."""
+    scanned = _scan(data.decode("utf-8", "replace"))
+    return lines_of(((path, line, is_key) for path, line, _, is_key in scanned), definition)
 
 
-def _duplicates(text: str) -> Iterator[tuple[Path, int, str, int]]:
-    # A scanned path comes up once for a key and again for its value; only keys end in their own piece.
-    first: dict[Path, int] = {}
-    for path, line, piece in _scan(text, values=False):
-        if path in first:
-            yield path, line, piece, first[path]
-        else:
-            first[path] = line
-
-
-def _scan(text: str, *, values: bool = True) -> Iterator[tuple[Path, int, str]]:
-    """Every key and value (or keys only) as (path, line, piece): no recursion, tolerant of what is malformed."""
+def _scan(text: str) -> Iterator[tuple[Path, int, str, bool]]:
+    """Every key and value (or keys only) as (path, line, piece, whether it is a key): no recursion, tolerant of
+    what is malformed.
+    """
     breaks = [match.start() for match in re.finditer("\n", text)]
     path: list[Any] = []
     stack: list[str] = []
@@ -104,8 +101,8 @@ def _scan(text: str, *, values: bool = True) -> Iterator[tuple[Path, int, str]]:
     for match in _TOKEN.finditer(text):
         piece = match.group()
         if piece in "{[":
-            if values and path:
-                yield tuple(path), bisect_right(breaks, match.start()) + 1, piece
+            if path:
+                yield tuple(path), bisect_right(breaks, match.start()) + 1, piece, False
             stack.append(piece)
             path.append(0 if piece == "[" else "")
             awaiting_key = piece == "{"
@@ -122,10 +119,10 @@ def _scan(text: str, *, values: bool = True) -> Iterator[tuple[Path, int, str]]:
             awaiting_key = False
         elif awaiting_key:
             path[-1] = _text(piece)
-            if not values or len(path) <= DEEPEST:
-                yield tuple(path), bisect_right(breaks, match.start()) + 1, piece
-        elif values:
-            yield tuple(path), bisect_right(breaks, match.start()) + 1, piece
+            if len(path) <= DEEPEST:
+                yield tuple(path), bisect_right(breaks, match.start()) + 1, piece, True
+        else:
+            yield tuple(path), bisect_right(breaks, match.start()) + 1, piece, False
 
 
 def _text(piece: str) -> str:

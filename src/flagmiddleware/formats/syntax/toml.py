@@ -20,8 +20,8 @@ __all__ = ["lines", "read"]
 _PLACE = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)")
 
 
-def read(data: bytes) -> tuple[Any, list[Finding]]:
-    """The data, and what is wrong with the text although it is well-formed."""
+def read(data: bytes, definition: int | None = None) -> tuple[Any, list[Finding]]:
+    """The data, and what is wrong with the text although it is well-formed; TOML itself refuses a key twice."""
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -68,8 +68,8 @@ _VALUE = re.compile(
 )
 
 
-def lines(data: bytes) -> Mapping[Path, int]:
-    """The line of every key and list item, by its path."""
+def lines(data: bytes, definition: int | None = None) -> Mapping[Path, int]:
+    """The line of every key and list item, by its path; no key has more than one definition."""
     try:
         return _Lines(data.decode("utf-8", "replace")).run()
     except RecursionError as error:

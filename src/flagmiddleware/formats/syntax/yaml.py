@@ -1,4 +1,7 @@
-"""YAML 1.2's core schema, from libyaml's events: no node tree, no tags of other languages, no anchors."""
+"""YAML 1.2's core schema: no node tree, no tags of other languages, no anchors.
+
+A text in the usual layout is read line by line (:mod:`.blocks`), any other from libyaml's events.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,10 @@ from yaml.events import (
     StreamEndEvent,
 )
 
-from . import DEEPEST, Finding, Path, refuse, too_deep
+from . import DEEPEST, Finding, Path, Refusal, blocks, refuse, too_deep
+from .places import lines_of
 
-__all__ = ["lines", "read", "resolve"]
+__all__ = ["by_events", "lines", "read", "resolve"]
 
 # libyaml where PyYAML was built with it; the same events, slower, where it was not.
 _Parser: Final[Any] = getattr(yaml, "CLoader", yaml.Loader)
@@ -58,16 +62,43 @@ def resolve(text: str) -> Any:
     return _KINDS[match.lastgroup or "null"](text) if match is not None else text
 
 
-def read(data: bytes) -> tuple[Any, list[Finding]]:
-    """The data, and what is wrong with the text although it is well-formed."""
+def read(data: bytes, definition: int | None = None) -> tuple[Any, list[Finding]]:
+    """The data, and what is wrong with the text although it is well-formed.
+
+    Of a key that comes more than once, the last definition counts, or the one of that number (from 0).
+    """
+    if definition is not None:
+        return by_events(data, definition)
+    usual = blocks.read(data, _scalar, _flow)
+    return by_events(data) if usual is None else (usual, [])
+
+
+def by_events(data: bytes, definition: int | None = None) -> tuple[Any, list[Finding]]:
+    """The same, whatever the layout of the text."""
     try:
-        builder = _Builder(data)
+        builder = _Builder(data, definition=definition)
         tree = builder.document()
     except yaml.YAMLError as error:
         raise _refusal(error, data) from error
     if builder.scalars.refused:
         builder.findings.extend(_find(data, builder.scalars.refused))
     return tree, builder.findings
+
+
+def _scalar(text: str) -> Any:
+    value = resolve(text)
+    if value.__class__ is float and value - value != 0:
+        raise ValueError("no number that a flag file may hold")
+    return value
+
+
+def _flow(data: bytes, depth: int) -> Any:
+    try:
+        builder = _Builder(data, depth=depth)
+        tree = builder.document()
+    except (yaml.YAMLError, Refusal):
+        return None
+    return None if builder.findings or builder.scalars.refused else tree
 
 
 def _line(event: Any) -> int:
@@ -96,7 +127,7 @@ class _Scalars(dict[str, Any]):
 
 
 def _find(data: bytes, refused: Mapping[str, str]) -> Iterator[Finding]:
-    for path, event in _walk(data):
+    for path, event, _ in _walk(data):
         if event.__class__ is ScalarEvent and event.implicit[0] and event.value in refused:
             yield Finding(path, None, refused[event.value], _line(event))
 
@@ -106,13 +137,15 @@ class _Builder:
 
     # The loops below see every event of the file: what they do not call, and do not look at, is what makes them fast.
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, *, depth: int = 0, definition: int | None = None) -> None:
         self.findings: list[Finding] = []
         self.next_event: Any = _Parser(data).get_event
         self.scalars = _Scalars()
         # Without these two characters there is neither an anchor nor a tag to look for.
         self.is_careful = b"&" in data or b"!" in data
-        self.depth = 0
+        self.depth = depth
+        self.definition = definition
+        self.again: dict[tuple[int, str], int] = {}
 
     def document(self) -> Any:
         root: list[Any] = []
@@ -153,15 +186,18 @@ class _Builder:
         next_event, scalars, is_careful = self.next_event, self.scalars, self.is_careful
         while (event := next_event()).__class__ is ScalarEvent:
             key = scalars[event.value] if event.implicit[0] else event.value
+            holder = node
             if is_careful:
                 self.decorated(event, key, node, key)
             if key in node or key.__class__ is not str or key == "<<":
                 key = self.odd_key(event, key, node)
+                if self.is_past(node, key):
+                    holder = {}
             event = next_event()
             if event.__class__ is ScalarEvent and not is_careful:
-                node[key] = scalars[event.value] if event.implicit[0] else event.value
+                holder[key] = scalars[event.value] if event.implicit[0] else event.value
             else:
-                self.value(event, node, key)
+                self.value(event, holder, key)
         if event.__class__ is not MappingEndEvent:
             raise refuse("a key must be text, found a mapping, a list or an alias", _line(event))
 
@@ -200,10 +236,15 @@ class _Builder:
         if value.__class__ is not str:
             self.note(event, node, text, f'the key {text or "(empty)"} is not text; write it in quotes: "{text}"')
         elif value in node:
-            self.note(event, node, text, f'the key "{text}" is here twice')
+            again = self.again[id(node), text] = self.again.get((id(node), text), 0) + 1
+            self.findings.append(Finding(node, text, f'the key "{text}" is here twice', _line(event), again))
         elif event.implicit[0]:
             self.note(event, node, text, "merge keys (<<) are refused; write the fields out, or use a segment")
         return text
+
+    def is_past(self, node: Any, key: str) -> bool:
+        """Whether the definition of this key that counts was read already."""
+        return self.definition is not None and self.again.get((id(node), key), 0) > self.definition
 
 
 def _refusal(error: yaml.YAMLError, data: bytes) -> Exception:
@@ -219,16 +260,13 @@ def _refusal(error: yaml.YAMLError, data: bytes) -> Exception:
     return refuse(f"this is not valid YAML: {reason}; save the file as UTF-8 text", line)
 
 
-def lines(data: bytes) -> Mapping[Path, int]:
-    """The line of every key and list item, by its path."""
-    found: dict[Path, int] = {(): 1}
-    for path, event in _walk(data):
-        found.setdefault(path, _line(event))
-    return found
+def lines(data: bytes, definition: int | None = None) -> Mapping[Path, int]:
+    """The line of every key and list item, by its path, in the definitions that :func:`read` reads."""
+    return lines_of(((path, _line(event), is_key) for path, event, is_key in _walk(data)), definition)
 
 
-def _walk(data: bytes) -> Iterator[tuple[Path, Any]]:
-    """Every key and every value of a text that was read before, with its path."""
+def _walk(data: bytes) -> Iterator[tuple[Path, Any, bool]]:
+    """Every key and every value of a text that was read before, with its path, and whether it is a key."""
     path: list[Any] = []
     in_mapping: list[bool] = []
     awaiting_key = False
@@ -243,12 +281,12 @@ def _walk(data: bytes) -> Iterator[tuple[Path, Any]]:
             if awaiting_key:
                 path[-1] = event.value
                 awaiting_key = False
-                yield tuple(path), event
+                yield tuple(path), event, True
                 continue
             if in_mapping and not in_mapping[-1]:
                 path[-1] += 1
             if path:
-                yield tuple(path), event
+                yield tuple(path), event, False
             if kind is MappingStartEvent or kind is SequenceStartEvent:
                 in_mapping.append(kind is MappingStartEvent)
                 path.append(-1)
