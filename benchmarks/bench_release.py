@@ -76,7 +76,7 @@ def measure(settings: Settings) -> Sequence[Table]:
     table = ratio_table("Waiting for a command")
     users = settings.size(USERS)
     with users_file(users) as path:
-        for changed in (1, 10, 100):
+        for changed in (1, 150, 500):
             name = f"plan: {FLAGS:,} flags, {changed} changed, {users:,} users"
             add_ratio(table, name, "seconds", plan(path, users, changed), 60)
     text = "version: 1\nflags:\n" + "".join(

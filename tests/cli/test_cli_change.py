@@ -110,6 +110,28 @@ def test_an_override_is_recorded_and_shouted(repository: ScriptedRepository) -> 
     assert "Flags-Override: the fair starts (measured crawl may go" in repository.git("log", "-1", "--format=%B")
 
 
+@pytest.mark.parametrize("inside", [True, False])
+def test_an_override_without_a_commit_stands_at_the_flag(
+    repository: ScriptedRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: bool
+) -> None:
+    """A file that is not committed, or is in no git at all, keeps itself who overrode what and why, and the gates."""
+    before = text()
+    if not inside:
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+        Path("flags.yaml").write_text(before, "utf-8")
+    run("ramp", "checkout", "50%", "-m", "go", "--override", "the fair: starts\ntoday", *GATES)
+    added = [line.strip() for line in text().splitlines() if line not in before.splitlines()]
+    assert [line for line in added if line.startswith("x-")] == added[-2:]
+    note = next(line for line in added if line.startswith("x-override"))
+    assert "the fair: starts today (measured crawl may go from 1 %" in note
+    assert " UTC, " in note
+    assert any(line.startswith("x-gates:") for line in added)
+    assert run("lint").exit_code == 0
+    assert run("ramp", "checkout", "5%", "-m", "less").exit_code == 0
+
+
 def test_going_back_needs_no_gate(repository: ScriptedRepository) -> None:
     """A smaller share is always allowed."""
     run("ramp", "checkout", "0%", "-m", "too slow")

@@ -13,6 +13,7 @@ from flagmiddleware import Flags
 from flagmiddleware.cli import flags
 from flagmiddleware.sources import MemorySource
 from flagmiddleware.sources.chain import FIRST, link, verify
+from tests.cli.terminal import on_a_terminal
 from tests.release.scripted import ScriptedRepository, instant
 
 START = """\
@@ -87,6 +88,16 @@ def test_a_record_tells_who_when_why_and_how(repository: ScriptedRepository) -> 
     assert (ramp["via"], ramp["reason"]) == ("flags ramp", "it is fine")
     assert [round(float(str(ramp[name])), 6) for name in ("exposure_before", "exposure_after")] == [0.01, 0.05]
     assert len(str(ramp["revision"])) == 40
+
+
+def test_at_a_terminal_a_change_takes_three_lines(repository: ScriptedRepository) -> None:
+    """A person gets what, who, why and from what to what below each other; a pipe gets one row a change."""
+    shown = on_a_terminal(repository.root, "log", COLUMNS="100", NO_COLOR="1")
+    last = records()[-1]
+    assert f"{last['id']} {last['kind']}" in shown
+    assert f"({last['via']}): {last['reason']}" in shown
+    assert shown.count("\n") > 2 * len(records())
+    assert len(run("log").stdout.splitlines()) == len(records()) + 1
 
 
 def test_the_log_is_narrowed(repository: ScriptedRepository) -> None:

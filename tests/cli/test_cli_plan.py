@@ -193,6 +193,20 @@ def test_a_detached_head_is_planned(repository: ScriptedRepository) -> None:
     assert "exposure 1 % → 5 %" in run("plan").stdout
 
 
+@pytest.mark.parametrize(
+    "command", [("plan",), ("lint",), ("matrix",), ("list",), ("stale",), ("kill", "plain", "-m", "x")]
+)
+def test_a_merge_conflict_is_called_by_its_name(repository: ScriptedRepository, command: tuple[str, ...]) -> None:
+    """Whatever is asked of a file with an unresolved conflict: the error says so, with the line; nothing is written."""
+    text = FILE.replace("flags:\n", "<<<<<<< ours\nflags:\n=======\n>>>>>>> theirs\nflags:\n", 1)
+    Path("flags.yaml").write_text(text, "utf-8")
+    result = CliRunner().invoke(flags, list(command))
+    assert result.exit_code in (1, 2)
+    line = text.splitlines().index("<<<<<<< ours") + 1
+    assert f"flags.yaml:{line}: an unresolved merge conflict stands here; resolve it first" in result.output
+    assert Path("flags.yaml").read_text("utf-8") == text
+
+
 def _bin(folder: Path, gh: str) -> dict[str, str]:
     """An environment whose `flags` is ours and whose `gh` is recorded."""
     folder.mkdir()

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from flagmiddleware import Context, Flags
 from flagmiddleware.cli import flags, group_for
+from tests.cli.terminal import on_a_terminal
 
 SHOP = """\
 version: 1
@@ -260,44 +257,22 @@ def test_definitions_cannot_write_to_the_terminal(shop: Path) -> None:
     assert "\x1b" not in run("list").stdout
 
 
-def _on_a_terminal(folder: Path, *args: str, **variables: str) -> str:
-    """What a command prints when its output is a terminal."""
-    ours, theirs = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm-256color", **variables}
-    environment = {name: value for name, value in environment.items() if value}
-    command = [sys.executable, "-m", "flagmiddleware", *args]
-    process = subprocess.Popen(command, cwd=folder, stdout=theirs, stderr=theirs, stdin=theirs, env=environment)
-    os.close(theirs)
-    chunks = []
-    while True:
-        try:
-            chunk = os.read(ours, 65536)
-        except OSError:  # what Linux says at the end of a terminal
-            break
-        if not chunk:
-            break
-        chunks.append(chunk)
-    os.close(ours)
-    assert process.wait(30) == 0
-    return b"".join(chunks).decode()
-
-
 def test_colours_are_for_terminals_only(shop: Path) -> None:
     """Colours on a terminal, none in a pipe, none under NO_COLOR."""
-    assert "\x1b[" in _on_a_terminal(shop, "list", NO_COLOR="")
-    assert "\x1b[3" not in _on_a_terminal(shop, "list", NO_COLOR="1")
+    assert "\x1b[" in on_a_terminal(shop, "list", NO_COLOR="")
+    assert "\x1b[3" not in on_a_terminal(shop, "list", NO_COLOR="1")
     assert "\x1b" not in run("list").stdout
 
 
-def test_long_work_shows_a_bar_on_a_terminal(shop: Path) -> None:
+def test_long_work_shows_a_baron_a_terminal(shop: Path) -> None:
     """Several thousand users bring a progress bar on a terminal."""
     rows = "".join(f"user-{number}\n" for number in range(4000))
     (shop / "users.csv").write_text("user\n" + rows, "utf-8")
-    assert "deciding" in _on_a_terminal(shop, "eval", "new-checkout", "--users-file", "users.csv")
+    assert "deciding" in on_a_terminal(shop, "eval", "new-checkout", "--users-file", "users.csv")
 
 
-def test_many_examples_show_a_bar_on_a_terminal(shop: Path) -> None:
+def test_many_examples_show_a_baron_a_terminal(shop: Path) -> None:
     """Linting several thousand flags brings a progress bar, too."""
     flag = {"default": True, "tests": [{"given": {"user": "ann"}, "expect": True}]}
     (shop / "many.json").write_text(json.dumps({"version": 1, "flags": {f"f-{n}": flag for n in range(4000)}}), "utf-8")
-    assert "running the examples" in _on_a_terminal(shop, "lint", "many.json")
+    assert "running the examples" in on_a_terminal(shop, "lint", "many.json")

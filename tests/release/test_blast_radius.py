@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ProcessPoolExecutor
 from fractions import Fraction
 from typing import Any
 
@@ -13,6 +14,7 @@ from flagmiddleware import Context, Flags
 from flagmiddleware.bucketing import bucket
 from flagmiddleware.formats import parse_document
 from flagmiddleware.model import Ruleset
+from flagmiddleware.release import impact
 from flagmiddleware.release.exposure import Cohort, compare
 from flagmiddleware.release.impact import measure, reads
 from flagmiddleware.release.parcel import pack, unpack
@@ -112,6 +114,36 @@ def test_a_changed_segment_reaches_the_flags_that_use_it() -> None:
     assert (impact["a"].total.loses, impact["b"].total.loses) == (1, 1)
 
 
+def test_who_a_prerequisite_moves_is_told() -> None:
+    """A flag behind another one gains those whom the other reaches now; a kill of that one takes it from all it had."""
+    behind = {"requires": {"a": True}, "rules": [{"rollout": "50%"}]}
+
+    def told(old: str, new: dict[str, Any]) -> dict[str, tuple[Fraction, Fraction]]:
+        before = ruleset(rules({"rollout": old}), flags={"b": behind})
+        after = ruleset(new, flags={"b": behind})
+        found = compare(before.flags["b"], after.flags["b"], before, after, NOW)
+        return {cohort.words: (cohort.gains, cohort.loses) for cohort in found}
+
+    half, nothing = Fraction(1, 2), Fraction(0)
+    still = {"where not a is on": (nothing, nothing), "everyone else": (nothing, nothing)}
+    assert told("1%", rules({"rollout": "5%"})) == {**still, "whom a reaches now": (half, nothing)}
+    assert told("5%", rules({"rollout": "1%"})) == {**still, "whom a leaves now": (nothing, half)}
+    assert told("5%", rules({"rollout": "5%"}, description="x")) == still
+    killed = told("100%", rules({"rollout": "100%"}, enabled=False))
+    assert killed == {"whom a leaves now": (nothing, half)}
+
+
+def test_a_chain_of_prerequisites_moves_together() -> None:
+    """What moves the first of a chain moves those behind it, and only in the direction that is possible."""
+    chain = {
+        "b": {"requires": {"a": True}, "rules": [{"serve": True}]},
+        "c": {"requires": {"b": True}, "rules": [{"serve": True}]},
+    }
+    before, after = (ruleset(rules({"rollout": share}), flags=chain) for share in ("1%", "5%"))
+    found = {one.words: one.gains for one in compare(before.flags["c"], after.flags["c"], before, after, NOW)}
+    assert found == {"where not b is on": 0, "whom b reaches now": 1, "everyone else": 0}
+
+
 def test_words_and_owners_change_no_decision() -> None:
     """A plan lists what decides, not what describes."""
     before, after = ruleset({"description": "x"}), ruleset({"description": "y", "owner": "z", "expires": "2027-01-01"})
@@ -202,8 +234,18 @@ def test_every_decision_is_in_some_cohort(old: Any, new: Any, country: str, plan
     assert all(sum(cohort.flows.values()) == 1 for cohort in found)
 
 
-def test_two_processes_find_the_same() -> None:
+def test_two_processes_find_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """Users that are sent to other processes are counted and listed as if they were decided here, in their order."""
+    monkeypatch.setattr(impact, "_CHUNK", 5000)
+    monkeypatch.setattr(impact, "_FLAGS_WORTH_A_PROCESS", 10)
+    pools: list[int] = []
+
+    class Pool(ProcessPoolExecutor):
+        def __init__(self, processes: int, *more: Any) -> None:
+            pools.append(processes)
+            super().__init__(processes, *more)
+
+    monkeypatch.setattr(impact, "ProcessPoolExecutor", Pool)
     flags = {f"f-{n}": rules({"if": {"segment": "anz"}, "rollout": "20%"}, {"rollout": "1%"}) for n in range(12)}
     more = {**flags, "f-3": rules({"split": {"x": 1, "y": 2, "z": 3}}, **SPLIT)}
     segments = {"anz": {"country": ["AU", "NZ"]}}
@@ -218,6 +260,7 @@ def test_two_processes_find_the_same() -> None:
     assert found[0] == found[1]
     assert hits[0] == hits[1] != []
     assert found[0]["f-3"].total.users == 11_000
+    assert pools == [2]
 
 
 def test_an_odd_user_spoils_nothing() -> None:

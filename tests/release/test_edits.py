@@ -215,12 +215,6 @@ def test_what_cannot_be_edited_is_said(text: str, message: str) -> None:
         edits.kill(documents(text), "new-checkout")
 
 
-def test_toml_is_left_alone() -> None:
-    """A TOML file is refused rather than rewritten."""
-    with pytest.raises(EditError, match="TOML"):
-        edits.kill(documents('version = 1\n[flags.a]\ndescription = "x"\n', "flags.toml"), "a")
-
-
 def test_an_edit_that_would_break_the_file_is_refused() -> None:
     """A date that is no date never reaches the file."""
     flag = parse(FILE.encode(), name="flags.yaml").flags["new-checkout"]

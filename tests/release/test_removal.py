@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -16,6 +17,13 @@ from flagmiddleware.release.removal import remove_from_python
 from flagmiddleware.release.stale import settled_variant
 from flagmiddleware.release.template_removal import remove_from_template
 from tests.release.scripted import ScriptedRepository, instant
+
+
+def settled(source: str, key: str, is_on: bool, **more: Any) -> tuple[str, list[int]]:
+    """The source without the flag, and the lines that are left to a person."""
+    after, left = remove_from_python(source, key, is_on, **more)
+    return after, [line for line, _ in left]
+
 
 PYTHON = [
     ("if flags.is_enabled('a'):\n    x()\nelse:\n    y()\n", "x()\n", "y()\n"),
@@ -56,8 +64,8 @@ PYTHON = [
 @pytest.mark.parametrize(("source", "on", "off"), PYTHON)
 def test_python_is_settled(source: str, on: str, off: str) -> None:
     """If, elif, else, ternaries, not, and, or: what everybody gets stays, comments with it; other code is untouched."""
-    assert remove_from_python(source, "a", True) == (on, [])
-    assert remove_from_python(source, "a", False) == (off, [])
+    assert settled(source, "a", True) == (on, [])
+    assert settled(source, "a", False) == (off, [])
 
 
 def test_a_gate_goes_with_its_import() -> None:
@@ -65,29 +73,29 @@ def test_a_gate_goes_with_its_import() -> None:
     source = (
         'from fm import current_flags, flag_required\n\n@login\n@flag_required("a", otherwise=old)\ndef view(): ...\n'
     )
-    assert remove_from_python(source, "a", True) == ("from fm import current_flags\n\n@login\ndef view(): ...\n", [])
+    assert settled(source, "a", True) == ("from fm import current_flags\n\n@login\ndef view(): ...\n", [])
 
 
 def test_what_needs_a_person_is_left_and_told() -> None:
     """A gate that is off, a negated one, a gate on a variant: their lines are reported."""
     source = '@flag_required("!a")\ndef view(): ...\n'
-    assert remove_from_python(source, "a", True) == (source, [1])
+    assert settled(source, "a", True) == (source, [1])
     source = '@flag_required("a", variant="x")\ndef view(): ...\n'
-    assert remove_from_python(source, "a", True) == (source, [1])
+    assert settled(source, "a", True) == (source, [1])
     source = '\n@flag_required("a")\ndef view(): ...\n'
-    assert remove_from_python(source, "a", False) == (source, [2])
+    assert settled(source, "a", False) == (source, [2])
 
 
 def test_gates_of_several_flags_are_settled() -> None:
     """A flag that is on opens a gate that wants any of some, and is no longer wanted by one that wants them all."""
     several = '@flag_required({}=["a", "b"])\ndef view(): ...\n'
-    assert remove_from_python(several.format("any"), "a", True) == ("def view(): ...\n", [])
+    assert settled(several.format("any"), "a", True) == ("def view(): ...\n", [])
     rest = '@flag_required(all=["{}"])\ndef view(): ...\n'
-    assert remove_from_python(several.format("all"), "a", True) == (rest.format("b"), [])
-    assert remove_from_python(several.format("all"), "b", True) == (rest.format("a"), [])
-    assert remove_from_python(rest.format("a"), "a", True) == ("def view(): ...\n", [])
+    assert settled(several.format("all"), "a", True) == (rest.format("b"), [])
+    assert settled(several.format("all"), "b", True) == (rest.format("a"), [])
+    assert settled(rest.format("a"), "a", True) == ("def view(): ...\n", [])
     for kind in ("any", "all"):
-        assert remove_from_python(several.format(kind), "a", False) == (several.format(kind), [1])
+        assert settled(several.format(kind), "a", False) == (several.format(kind), [1])
 
 
 VARIANTS = [
@@ -105,19 +113,75 @@ VARIANTS = [
 @pytest.mark.parametrize(("source", "expected"), VARIANTS)
 def test_what_a_flag_of_several_variants_settled_on_stays(source: str, expected: str) -> None:
     """The value, or the variant's name, stands where it was asked for; a comparison with a literal is decided."""
-    assert remove_from_python(source, "a", True, variant="green", value="#0f0") == (expected, [])
+    assert settled(source, "a", True, variant="green", value="#0f0") == (expected, [])
 
 
 def test_a_value_that_has_no_literal_is_left_to_a_person() -> None:
     """Objects are not written into code."""
     source = "c = flags.value('a')\n"
-    assert remove_from_python(source, "a", True, variant="big", value={"x": 1}) == (source, [1])
+    assert settled(source, "a", True, variant="big", value={"x": 1}) == (source, [1])
 
 
 def test_a_constant_that_holds_the_key_counts() -> None:
-    """Decisions by way of a constant are settled; the constant itself is reported."""
-    source = "BETA = 'a'\nif flags.is_enabled(BETA):\n    x()\n"
-    assert remove_from_python(source, "a", True, names=frozenset({"BETA"})) == ("BETA = 'a'\nx()\n", [1])
+    """Decisions by way of a constant are settled, also through its class; other uses are reported."""
+    names = frozenset({"BETA"})
+    source = "BETA = 'a'\nif flags.is_enabled(BETA):\n    x()\nif flags.is_enabled(Keys.BETA.value):\n    y()\n"
+    assert settled(source, "a", True, names=names) == ("BETA = 'a'\nx()\ny()\n", [1])
+    assert settled("note(Keys.BETA)\n", "a", True, names=names) == ("note(Keys.BETA)\n", [1])
+
+
+OPENFEATURE = [
+    ("c = client.get_string_value('a', 'x')\n", "#0f0", 'c = "#0f0"\n'),
+    ("c = client.get_string_value(flag_key='a', default_value='x')\n", "#0f0", 'c = "#0f0"\n'),
+    ("c = client.get_integer_value('a', 1)\n", 7, "c = 7\n"),
+    ("if client.get_boolean_value('a', False, context):\n    x()\n", True, "x()\n"),
+    (
+        "async def f():\n    return await client.get_float_value_async('a', 1.0)\n",
+        2.5,
+        "async def f():\n    return 2.5\n",
+    ),
+]
+
+
+@pytest.mark.parametrize(("source", "value", "expected"), OPENFEATURE)
+def test_an_openfeature_client_is_settled(source: str, value: Any, expected: str) -> None:
+    """A typed read through OpenFeature is the value, where the value is of that type."""
+    assert settled(source, "a", True, variant="v", value=value) == (expected, [])
+
+
+def test_an_openfeature_read_of_another_type_is_left() -> None:
+    """It gives the caller's default, and details are more than a value: both are left to a person."""
+    for source in ("c = client.get_string_value('a', 'x')\n", "c = client.get_float_value('a', 1.0)\n",
+                   "c = client.get_integer_details('a', 1)\n"):  # fmt: skip
+        assert settled(source, "a", True, variant="v", value=7) == (source, [1])
+
+
+EVALUATIONS = [
+    ("if flags.evaluate('a').is_enabled:\n    x()\n", "x()\n"),
+    ("c = request.flags.evaluate('a').value\n", 'c = "#0f0"\n'),
+    ("async def f():\n    return (await here.flags.aevaluate('a')).variant\n", 'async def f():\n    return "green"\n'),
+]
+
+
+@pytest.mark.parametrize(("source", "expected"), EVALUATIONS)
+def test_what_is_taken_from_an_evaluation_is_settled(source: str, expected: str) -> None:
+    """Its value, variant and whether it is on are known; an evaluation that is passed on is left to a person."""
+    assert settled(source, "a", True, variant="green", value="#0f0") == (expected, [])
+    passed = "note(flags.evaluate('a'))\nr = flags.evaluate('a').reason\n"
+    assert settled(passed, "a", True, variant="green", value="#0f0") == (passed, [1, 2])
+
+
+def test_what_is_left_says_why() -> None:
+    """A gate that nobody passes is never taken out silently: a view would go, or open, with it."""
+    source = '@flag_required("a")\ndef view(): ...\nnote("a")\nkeys = ["a"]\n'
+    after, left = remove_from_python(source, "a", False)
+    assert after == source
+    assert [line for line, _ in left] == [1, 3, 4]
+    assert [why for _, why in left] == [
+        "a gate that nobody passes: the view behind it, its URL and its tests can go",
+        "note(…) is more than a yes or no",
+        "the key is used as text",
+    ]
 
 
 SETTLED = [
@@ -177,6 +241,15 @@ def test_templates_are_settled(text: str, on: str, off: str) -> None:
     """Blocks, nested and chained, of both template languages; lines that held only a tag go."""
     assert remove_from_template(text, "a", True) == (on, [])
     assert remove_from_template(text, "a", False) == (off, [])
+
+
+def test_a_value_in_a_template_is_printed() -> None:
+    """A value tag of a settled flag becomes its text; one that is kept in a variable, or needs escaping, is left."""
+    text = '<b style="color: {% flag_value "a" %}">{{ flag_value("a") }}{% flag_value "b" %}</b>'
+    printed = '<b style="color: #0f0">#0f0{% flag_value "b" %}</b>'
+    assert remove_from_template(text, "a", True, shown="#0f0") == (printed, [])
+    for kept, value in (('{% flag_value "a" as c %}', "#0f0"), ('{% flag_value "a" %}', "a<b"), (text, None)):
+        assert remove_from_template(kept, "a", True, shown=value) == (kept, [1] * (2 if kept is text else 1))
 
 
 def test_a_compound_condition_is_left_to_a_person() -> None:
@@ -271,4 +344,53 @@ def test_a_flag_that_is_not_settled_everywhere_stays(repository: ScriptedReposit
     Path("flags.yaml").write_text(text, "utf-8")
     result = CliRunner().invoke(flags, ["stale", "new-page", "--patch"])
     assert result.stdout == ""
-    assert "app.py:7: new-page is used in a way that needs a person" in result.stderr
+    assert "left to you: app.py:7: new-page: another environment gets something else" in result.stderr
+
+
+KEYS = dedent(
+    """\
+    from typing import Final
+
+
+    class Keys:
+        NEW_PAGE: Final = "new-page"
+
+
+    NEW = "new-page"
+    OTHER = "other"
+    """
+)
+USER = dedent(
+    """\
+    from keys import NEW, OTHER, Keys
+
+
+    def page(flags):
+        if flags.is_enabled(NEW) and flags.is_enabled(Keys.NEW_PAGE):
+            return "new"
+        return flags.is_enabled(OTHER)
+    """
+)
+
+
+@pytest.mark.parametrize("exported", [False, True])
+def test_a_constant_goes_when_nothing_uses_it(repository: ScriptedRepository, exported: bool) -> None:
+    """The definition of a typed constant, and imports of it, go with its last use in any file; else it is reported."""
+    Path("keys.py").write_text(KEYS, "utf-8")
+    Path("app.py").write_text(USER, "utf-8")
+    if exported:
+        Path("api.py").write_text('from keys import NEW\n\n__all__ = ["NEW"]\n', "utf-8")
+    result = CliRunner().invoke(flags, ["stale", "new-page", "--apply"])
+    assert result.exit_code == 0, result.output
+    text = Path("keys.py").read_text("utf-8")
+    assert "NEW_PAGE" not in text
+    assert "    pass\n" in text
+    if exported:
+        assert 'NEW = "new-page"' in text
+        assert "left to you: keys.py:8: new-page: the key is used as text" in result.stderr
+        assert "new-page" in Path("flags.yaml").read_text("utf-8")
+    else:
+        assert "NEW" not in text
+        assert "import OTHER, Keys" in Path("app.py").read_text("utf-8")
+        assert result.stderr == ""
+        assert "new-page" not in Path("flags.yaml").read_text("utf-8")

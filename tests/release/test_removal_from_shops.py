@@ -43,11 +43,13 @@ def test_the_shop_works_without_its_settled_flag(
     assert settled != text
     file.write_text(settled, "utf-8")
 
-    result = CliRunner().invoke(flags, ["stale", "summer-sale", "--code", package, "--apply"])
+    code = (package, "../shopkit")
+    result = CliRunner().invoke(flags, ["stale", "summer-sale", "--code", code[0], "--code", code[1], "--apply"])
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
     assert "summer-sale" not in file.read_text("utf-8")
-    left = [path for path in Path(package).rglob("*.*") if "summer-sale" in path.read_text("utf-8", "replace")]
+    files = [file for folder in code for file in Path(folder).rglob("*.*")]
+    left = [path for path in files if "summer-sale" in path.read_text("utf-8", "replace")]
     assert left == []
     # Those that switch the sale off test what has been taken out.
     command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "not sale and not price", "tests"]

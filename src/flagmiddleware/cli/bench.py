@@ -20,6 +20,8 @@ from ..release.policy import Place, Policy, read_policy
 from ..release.policy_file import read_policy_file
 from ..release.population import parse_attribute
 from ..sources import Source, open_source
+from ..sources.urls import SETTINGS
+from ..sources.wrappers import base_of
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -59,10 +61,14 @@ def settings() -> Mapping[str, Any]:
     return {}
 
 
+_ANYWHERE = ("fallback", "overlay", "env_prefix")
+"""The settings that make sense round a file, too."""
+
+
 def source_at(where: str, *names: str) -> Source:
-    """The source at a path or URL; a store with what the variables ``FLAGMIDDLEWARE_…`` of these settings ask for."""
+    """The source at a path or URL, with what the variables ``FLAGMIDDLEWARE_…`` of these settings put round it."""
     if "://" not in where or where.startswith("file:"):
-        return open_source(where)
+        names = tuple(name for name in names if name in _ANYWHERE)
     variables = {name: f"FLAGMIDDLEWARE_{name.upper()}" for name in names}
     given = {name: os.environ[variable] for name, variable in variables.items() if os.environ.get(variable)}
     try:
@@ -93,6 +99,12 @@ class Bench:
         """Whether the caller's own flags are worked on, and the command line names no others."""
         return self._provider is not None and self.source is None
 
+    def is_own(self, url: str | None) -> bool:
+        """Whether ``url`` means the caller's own flags: nothing, or what their source calls itself, as ``django``."""
+        if not self.has_provider or url is None or "://" in url:
+            return self.has_provider and url is None
+        return url == base_of(self.flags.source).name
+
     @property
     def location(self) -> str:
         """The path or URL of the definitions: the command line's, the environment's, the project's, or the usual."""
@@ -116,7 +128,7 @@ class Bench:
             if self._provider is not None and self.source is None and self.environment is None:
                 self._flags = self._provider()
             else:
-                source = source_at(self.location, "cache_dir", "snapshot_key", "start_timeout")
+                source = source_at(self.location, *SETTINGS)
                 self._flags = Flags(source, format=self.dialect, environment=self.environment)
         return self._flags
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import click
 
-from ..errors import Problem
+from ..errors import Problem, RulesetError
 from ..release.documents import Documents, read_documents
 from ..release.lint import LintReport
 from ..release.lint import lint as check
-from .bench import Bench, format_option, pass_bench
+from .bench import Bench, format_option, pass_bench, policy_option
 from .output import clean, console, echo, print_json, progress
 
 __all__ = ["lint"]
@@ -21,6 +22,7 @@ __all__ = ["lint"]
 @click.option("--strict", is_flag=True, help="Also check the release discipline, and the flags against the code.")
 @click.option("--code", multiple=True, metavar="FOLDER", help="Where the code is, for --strict; default: here.")
 @format_option()
+@policy_option
 @pass_bench
 def lint(bench: Bench, file: tuple[str, ...], strict: bool, code: tuple[str, ...], style: str) -> None:
     """Check flag files: all problems at once, and the examples that the files carry.
@@ -42,18 +44,31 @@ def _check(bench: Bench, path: str, code: tuple[str, ...] | None) -> LintReport:
     is_url = "://" in path
     documents = _fetched(path, bench.dialect) if is_url else read_documents(path, dialect=bench.dialect)
     report = check(documents, environment=bench.environment, now=bench.now(), watch=progress)
-    if code is None or report.ruleset is None:
+    if report.ruleset is None:
+        return report
+    try:
+        policy = bench.policy_of(report.ruleset, place=documents.lines().place)
+    except RulesetError as error:
+        return _with(report, error.problems)
+    if code is None:
         return report
     from ..release.strict import strict_problems
 
-    found = strict_problems(documents, report.ruleset, folders=code or (".",), now=bench.now(), watch=progress)
+    found = strict_problems(
+        documents, report.ruleset, folders=code or (".",), now=bench.now(), policy=policy, watch=progress
+    )
+    return _with(report, found)
+
+
+def _with(report: LintReport, found: Iterable[Problem]) -> LintReport:
     return LintReport((*report.problems, *found), report.flags, report.examples, report.ruleset)
 
 
 def _fetched(url: str, dialect: str | None) -> Documents:
     from ..sources import from_url
+    from ..sources.wrappers import base_of
 
-    source = from_url(url)
+    source = base_of(from_url(url))
     try:
         snapshot = source.fetch(None)
     finally:

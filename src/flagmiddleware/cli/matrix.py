@@ -11,10 +11,11 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from ..errors import SourceError
 from ..release.matrix import Matrix, Placement, draw_matrix
 from ..release.matrix_render import render_html, render_markdown, render_svg, summary
 from ..release.policy import LEVELS
-from .bench import Bench, format_option, pass_bench
+from .bench import Bench, format_option, pass_bench, policy_option
 from .listing import STYLES
 from .output import clean, console, print_json
 
@@ -27,6 +28,7 @@ _RENDER = {"html": render_html, "svg": render_svg, "md": render_markdown}
 @click.argument("file", required=False)
 @click.option("--output", "-o", type=click.Path(dir_okay=False), help="Write to this file.")
 @format_option("table", "json", "html", "svg", "md")
+@policy_option
 @pass_bench
 def matrix(bench: Bench, file: str | None, output: str | None, style: str) -> None:
     """Draw the Blast Radius Matrix: each flag in its quadrant, its stage, age and next step."""
@@ -46,14 +48,13 @@ def matrix(bench: Bench, file: str | None, output: str | None, style: str) -> No
 
 
 def _ages(bench: Bench) -> dict[str, float]:
-    """When each flag was last changed, by the history of its file; empty where there is none."""
-    from ..release.history import HistoryError, last_changes
+    """When each flag came to its stage, by the change log; empty where there is none."""
+    from ..release.history import HistoryError, stages_since
+    from .changelog import changes_of
 
-    if bench.path is None:
-        return {}
     try:
-        return last_changes(bench.path, environment=bench.environment)
-    except HistoryError:
+        return stages_since(changes_of(bench))
+    except (HistoryError, SourceError, click.UsageError):
         return {}
 
 

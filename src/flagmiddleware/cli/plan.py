@@ -24,7 +24,7 @@ from ..release.plan_render import exposure_line, render_markdown
 from ..release.policy import Policy
 from ..release.population import read_population
 from ..release.shares import format_fraction
-from .bench import Bench, format_option, pass_bench
+from .bench import Bench, format_option, pass_bench, policy_option
 from .output import echo, print_json, print_table, progress, warn
 
 __all__ = ["plan"]
@@ -41,6 +41,7 @@ _GIVEN = ("targeting_key", "user", "email_domain")  # what a context has, or der
 @click.option("--who-file", type=click.Path(dir_okay=False), help="Write every user hit to this CSV file.")
 @click.option("--author", metavar="IDENTITY", help="Who asks for the change; default: the head's author.")
 @format_option("table", "json", "md")
+@policy_option
 @pass_bench
 def plan(bench: Bench, base: str | None, head: str | None, style: str, **options: Any) -> None:
     """Compare BASE with HEAD and tell who would be hit, exactly.

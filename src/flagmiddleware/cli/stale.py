@@ -11,7 +11,7 @@ from ..release.git import GitError, Repository
 from ..release.patch import Patch, make_patch
 from ..release.stale import StaleFlag, find_stale
 from ..release.targets import atomic_write
-from .bench import Bench, format_option, pass_bench
+from .bench import Bench, format_option, pass_bench, policy_option
 from .output import echo, print_json, progress, shout, warn
 
 __all__ = ["stale"]
@@ -25,6 +25,7 @@ _SETTLED = {True: "everybody has it", False: "nobody has it", None: "it still de
 @click.option("--patch", "want_patch", is_flag=True, help="Print the diff that removes them, for git apply.")
 @click.option("--apply", "want_apply", is_flag=True, help="Remove them from the files now.")
 @format_option()
+@policy_option
 @pass_bench
 def stale(
     bench: Bench, keys: tuple[str, ...], code: tuple[str, ...], want_patch: bool, want_apply: bool, style: str
@@ -35,22 +36,24 @@ def stale(
     for key in sorted(set(keys) - {flag.key for flag in chosen}):
         warn(f"{key} is not stale: it stays.")
     if want_patch or want_apply:
-        _patch(bench, chosen, apply=want_apply)
+        _patch(bench, chosen, code or (".",), apply=want_apply)
     elif style == "json":
         print_json([flag.to_dict() for flag in chosen])
     else:
         _print(chosen)
 
 
-def _patch(bench: Bench, chosen: list[StaleFlag], *, apply: bool) -> None:
+def _patch(bench: Bench, chosen: list[StaleFlag], code: tuple[str, ...], *, apply: bool) -> None:
     if bench.path is None:
         raise click.UsageError("only flags in files are removed by a patch")
     root = _root(bench.path)
     patch: Patch = make_patch(
-        read_documents(bench.path, dialect=bench.dialect), bench.ruleset, chosen, root, now=bench.now()
+        read_documents(bench.path, dialect=bench.dialect), bench.ruleset, chosen, root, now=bench.now(), folders=code
     )
-    for file, line, key in patch.left:
-        shout(f"{file}:{line}: {key} is used in a way that needs a person; its definition stays")
+    for file, line, key, why in patch.left:
+        shout(f"left to you: {file}:{line}: {key}: {why}")
+    for key in dict.fromkeys(one.key for one in patch.left):
+        warn(f"{key} stays defined until these are mended.")
     if not apply:
         click.echo(patch.diff().encode("utf-8", "surrogateescape"), nl=False)
         return

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from .. import formats
-from ..errors import FlagMiddlewareError
+from ..errors import FlagMiddlewareError, Problem, RulesetError
 from ..formats import syntax
 from ..model import Ruleset
 from ..sources import FileSource
 
-__all__ = ["Documents", "Lines", "read_documents"]
+__all__ = ["CONFLICT", "Documents", "Lines", "conflict_line", "read_documents"]
+
+CONFLICT: Final = "an unresolved merge conflict stands here; resolve it first"
+_MARKS: Final = re.compile(r"^(<{7}|>{7})( |$)", re.MULTILINE)
+
+
+def conflict_line(text: str) -> int:
+    """The line of the first mark of a merge conflict; 0 where there is none.
+
+    >>> conflict_line("a: 1\\n<<<<<<< HEAD\\n")
+    2
+    """
+    found = _MARKS.search(text)
+    return text.count("\n", 0, found.start()) + 1 if found is not None else 0
+
+
+def _line(data: bytes) -> int:
+    return conflict_line(data.decode("utf-8", "replace"))
 
 
 class Documents(msgspec.Struct, frozen=True):
@@ -27,7 +45,15 @@ class Documents(msgspec.Struct, frozen=True):
 
     def parse(self, environment: str | None = None) -> Ruleset:
         """The definitions as they hold in an environment; raises RulesetError with every problem."""
-        return formats.parse_files(self.files, format=self.dialect, name=self.name, environment=environment)
+        try:
+            return formats.parse_files(self.files, format=self.dialect, name=self.name, environment=environment)
+        except RulesetError as error:
+            conflicts = [
+                Problem(CONFLICT, "", line, name) for name, data in self.files.items() if (line := _line(data))
+            ]
+            if conflicts:  # what a parser makes of the marks helps nobody
+                raise RulesetError(conflicts) from error
+            raise
 
     def environments(self) -> tuple[str, ...]:
         """Every environment that some flag's ``environments`` names, in order of appearance."""

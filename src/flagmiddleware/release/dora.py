@@ -83,7 +83,7 @@ def measure_dora(
     harmful = [(record, done) for record in releases if (done := ends[id(record)]) is not None]
     lasted = [done.origin.time - record.origin.time for record, done in harmful]
     spent = sum(record.after * users * time / 60 for (record, _), time in zip(harmful, lasted, strict=True))
-    weeks = max((end - start) / (7 * DAY), 1e-9)
+    weeks = max(end - start, DAY) / (7 * DAY)  # what happened in an hour says nothing about a week
     leads, darks = _waits(records, start, end)
     figures = (
         _figure("deployments", len(deploys) / weeks, "a week", len(deploys), _WEEKLY, most=False),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
 
 import msgspec
 
@@ -11,10 +11,10 @@ from ..errors import RulesetError
 from ..model import Flag, Ramp, Ruleset
 from .changes import changed_keys
 from .documents import Documents
-from .splice import EditError, Splicer
+from .splice import EditError, Splicer, splicer_for
 from .stages import staged_rule
 
-__all__ = ["Edited", "kill", "restore", "revert", "set_ramp", "set_schedule", "set_share"]
+__all__ = ["Edited", "kill", "restore", "revert", "set_ramp", "set_schedule", "set_share", "with_notes"]
 
 
 class Edited(msgspec.Struct, frozen=True):
@@ -30,13 +30,17 @@ class Edited(msgspec.Struct, frozen=True):
 
 def _home(documents: Documents, key: str) -> str:
     """The file that a flag is in."""
+    known: list[str] = []
     for name, tree in documents.trees():
         flags = tree.get("flags") if isinstance(tree, Mapping) else None
-        if isinstance(flags, Mapping) and key in flags:
-            return name
+        if isinstance(flags, Mapping):
+            if key in flags:
+                return name
+            known += map(str, flags)
     for name, data in documents.files.items():  # one that does not parse tells more than "no such flag"
-        Splicer(data, name)
-    raise EditError(f"{documents.name} has no flag {key!r}")
+        splicer_for(data, name)
+    close = get_close_matches(key, known, n=1)
+    raise EditError(f"{documents.name} has no flag {key!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
 
 
 def _parse(documents: Documents, environment: str | None) -> Ruleset | RulesetError:
@@ -55,7 +59,7 @@ def _edit(
 ) -> Edited:
     """Make the change in the file that the flag is in (or in ``home``); refuse it where it would do anything else."""
     name = home or _home(documents, key)
-    splicer = Splicer(documents.files[name], name)
+    splicer = splicer_for(documents.files[name], name)
     change(splicer)
     after = msgspec.structs.replace(documents, files={**documents.files, name: splicer.data})
     old, new = _parse(documents, environment), _parse(after, environment)
@@ -77,7 +81,7 @@ def kill(documents: Documents, key: str, *, environment: str | None = None) -> E
 
     def change(text: Splicer) -> None:
         for path in _switches(text, key, environment):
-            text.put(path, "false", first=True)
+            text.put(path, False, first=True)
 
     edited = _edit(documents, key, change, environment)
     if edited.new is not None:
@@ -105,7 +109,7 @@ def restore(documents: Documents, key: str, *, environment: str | None = None) -
     paths = (
         [("flags", key, "enabled")] if environment is None else [("flags", key, "environments", environment, "enabled")]
     )
-    return _edit(documents, key, lambda text: text.put(paths[0], "true", first=True), environment)
+    return _edit(documents, key, lambda text: text.put(paths[0], True, first=True), environment)
 
 
 def _rules_path(text: Splicer, key: str, environment: str | None) -> tuple[str | int, ...]:
@@ -135,25 +139,23 @@ def set_share(
     place = _rule_at(flag, rule)
 
     def change(text: Splicer) -> None:
-        value = json.dumps(share) if text.is_json else share
         rules = _rules_path(text, flag.key, environment)
         if place is None:
-            _new_rule(text, flag, rules, value)
+            _new_rule(text, flag, rules, share)
         elif isinstance(flag.rules[place].gate, Ramp):
-            text.rename((*rules, place, "ramp"), "rollout", value)
+            text.rename((*rules, place, "ramp"), "rollout", share)
         else:
-            text.put((*rules, place, "rollout"), value)
+            text.put((*rules, place, "rollout"), share)
 
     return _edit(documents, flag.key, change, environment)
 
 
-def _new_rule(text: Splicer, flag: Flag, rules: tuple[str | int, ...], value: str) -> None:
+def _new_rule(text: Splicer, flag: Flag, rules: tuple[str | int, ...], share: str) -> None:
     if not flag.is_boolean:
         raise EditError(f"{flag.key!r} has several variants and no rollout: add a rule that says which one to serve")
     if any(rule.condition is None and rule.gate is None for rule in flag.rules):
         raise EditError(f"{flag.key!r} has a rule for everyone already: a rollout after it would never be tried")
-    field = text.field("rollout", value)
-    text.append(rules, field if text.is_block(*rules) else "{" + field + "}")
+    text.append(rules, {"rollout": share})
 
 
 def set_schedule(
@@ -174,7 +176,7 @@ def set_schedule(
     def change(text: Splicer) -> None:
         for name, at in dates.items():
             rules = _rules_path(text, flag.key, environment)
-            text.put((*rules, place, "schedule", name), json.dumps(at) if text.is_json else at)
+            text.put((*rules, place, "schedule", name), at)
 
     return _edit(documents, flag.key, change, environment)
 
@@ -192,15 +194,13 @@ def set_ramp(
 
     def change(text: Splicer) -> None:
         rules = _rules_path(text, flag.key, environment)
-        quoted = (lambda value: json.dumps(value)) if text.is_json else str
-        written = [f"{{{text.field('at', quoted(at))}, {text.field('to', quoted(to))}}}" for at, to in steps]
-        value = f"[{', '.join(written)}]"
+        dated = [{"at": at, "to": to} for at, to in steps]
         if place is None:
-            text.append(rules, "{" + text.field("ramp", value) + "}")
+            text.append(rules, {"ramp": dated})
         elif isinstance(flag.rules[place].gate, Ramp):
-            text.put((*rules, place, "ramp"), value)
+            text.put((*rules, place, "ramp"), dated)
         else:
-            text.rename((*rules, place, "rollout"), "ramp", value)
+            text.rename((*rules, place, "rollout"), "ramp", dated)
 
     return _edit(documents, flag.key, change, environment)
 
@@ -216,13 +216,23 @@ def revert(documents: Documents, key: str, earlier: Documents) -> Edited:
     def change(text: Splicer) -> None:
         if old is None:
             text.remove(path)
-        elif now is None:
-            text.add_field(("flags",), old.take(path), old.indentation(path))
+        elif type(old) is not type(text):
+            raise EditError(f"{key!r} was in another syntax before: take it back by hand")
         else:
-            text.replace_field(path, old.take(path), old.indentation(path))
+            text.adopt(path, old)
 
     return _edit(documents, key, change, None, home=None if now is not None else next(iter(documents.files)))
 
 
+def with_notes(edited: Edited, key: str, notes: Mapping[str, str]) -> Edited:
+    """The same edit, with fields for people (``x-override`` …) at the flag: they decide nothing."""
+    text = splicer_for(edited.after, edited.file)
+    if not text.has("flags", key):  # what was taken out has no place for them
+        return edited
+    for name, note in notes.items():
+        text.put(("flags", key, name), note)
+    return msgspec.structs.replace(edited, after=text.data)
+
+
 def _splicers(documents: Documents) -> Iterable[Splicer]:
-    return (Splicer(data, name) for name, data in documents.files.items())
+    return (splicer_for(data, name) for name, data in documents.files.items())

@@ -7,7 +7,7 @@ fractions of 2**32. Hashes under different salts are independent, so their range
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from itertools import pairwise, product
 from typing import Final
@@ -143,15 +143,79 @@ def _ranges(rule: Rule) -> tuple[tuple[str | None, int], ...]:
 
 def compare(old: Flag | None, new: Flag | None, before: Ruleset, after: Ruleset, now: float) -> list[Cohort]:
     """The cohorts of a change, in the order of the new flag's rules; those that cannot exist are left out."""
-    left, right = branches(old, before, now), branches(new, after, now)
+    movers = _movers(old, new, before, after, now)
+    left, right = (
+        _told_apart(found, movers, n) for n, found in enumerate((branches(old, before, now), branches(new, after, now)))
+    )
     off = (_off(old), _off(new))
     cohorts = []
     for j, theirs in enumerate(right):
         for i, mine in enumerate(left):
             earlier = [branch.condition for branch in (*left[:i], *right[:j])]
-            if satisfiable((mine.condition, theirs.condition), earlier):
-                cohorts.append(Cohort(_name(mine, theirs, left, right), _flows(old, new, mine, theirs), off))
+            moved = _moved(left[: i + 1], right[: j + 1], movers)
+            if moved is not None and satisfiable((mine.condition, theirs.condition), earlier):
+                words = moved or _name(mine, theirs, left, right)
+                cohorts.append(Cohort(words, _flows(old, new, mine, theirs), off))
     return cohorts
+
+
+_Requirement = tuple[str, tuple[str, ...]]
+_ANYHOW: Final = frozenset({(True, True), (True, False), (False, True), (False, False)})
+
+
+def _movers(
+    old: Flag | None, new: Flag | None, before: Ruleset, after: Ruleset, now: float
+) -> dict[_Requirement, set[tuple[bool, bool]]]:
+    """The requirements on either side that a change makes some meet, or no longer meet; what it does to anybody."""
+    found = {}
+    wanted = {*(_requirements(old) if old else ()), *(_requirements(new) if new else ())}
+    for key, variants in sorted(wanted):
+        one, other = before.flags.get(key), after.flags.get(key)
+        if one is None or other is None:  # one side does not ask
+            continue
+        moves: set[tuple[bool, bool]] = set()
+        for cohort in compare(one, other, before, after, now):
+            flows = ((was in variants, will in variants) for (was, will), share in cohort.flows.items() if share)
+            moves.update(_ANYHOW if cohort.is_computed else flows)
+        if any(was != will for was, will in moves):
+            found[key, variants] = moves
+    return found
+
+
+def _told_apart(found: list[Branch], movers: Iterable[_Requirement], side: int) -> list[Branch]:
+    """Branches in which meeting a requirement that moves is one thing before, and another after."""
+    words = {f"where not {describe_requirement(*one)}" for one in movers}
+    return [
+        msgspec.structs.replace(
+            branch, condition=Not(Predicate(_never, (), branch.words, definition=(branch.words, side)))
+        )
+        if branch.words in words and isinstance(branch.condition, Not)
+        else branch
+        for branch in found
+    ]
+
+
+def _moved(
+    left: list[Branch], right: list[Branch], movers: Mapping[_Requirement, set[tuple[bool, bool]]]
+) -> str | None:
+    """Who two branches are for, where a requirement moved them from one to the other; None where nobody moved so."""
+    told = []
+    for (key, variants), moves in movers.items():
+        words = f"where not {describe_requirement(key, variants)}"
+        was, will = (_is_met(words, way) for way in (left, right))
+        if was is None or will is None:
+            continue
+        if (was, will) not in moves:
+            return None
+        if was != will:
+            told.append(f"whom {key} {'reaches' if will else 'leaves'} now")
+    return " and ".join(told)
+
+
+def _is_met(words: str, way: list[Branch]) -> bool | None:
+    """Whether those who took a way met a requirement; None where it was not asked."""
+    places = [place for place, branch in enumerate(way) if branch.words == words]
+    return places[0] < len(way) - 1 if places else None
 
 
 def _off(flag: Flag | None) -> frozenset[str | None]:

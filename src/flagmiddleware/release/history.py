@@ -11,7 +11,7 @@ from ..model import Ruleset
 from .changes import ChangeRecord, Origin, record_changes
 from .git import Commit, GitError, Repository
 
-__all__ = ["HistoryError", "flag_history", "last_changes", "parse_files_at", "stage_since"]
+__all__ = ["HistoryError", "flag_history", "last_changes", "parse_files_at", "stages_since"]
 
 HistoryError = GitError
 """There is no history to be read: no repository, no git."""
@@ -64,22 +64,19 @@ def _origin(commit: Commit, environment: str | None) -> Origin:
     trailers = commit.trailers
     actor = f"{commit.author} <{commit.email}>"
     reason = trailers.get("Flags-Reason") or commit.subject
-    return Origin(commit.id, commit.time, actor, trailers.get("Flags-Via", "git"), reason, commit.id, environment)
+    via = trailers.get("Flags-Via", "git")
+    return Origin(commit.id, commit.time, actor, via, reason, commit.id, environment, commit.id)
 
 
-def stage_since(records: Iterable[ChangeRecord], key: str) -> float | None:
-    """When the flag came to the stage that it is at; None where no record tells."""
-    since = None
+def stages_since(records: Iterable[ChangeRecord]) -> dict[str, float]:
+    """When each flag came to its present stage, in seconds since 1970."""
+    since: dict[str, float] = {}
     for record in records:
-        if record.flag == key and (record.before, record.stage_before) != (record.after, record.stage_after):
-            since = record.origin.time
+        if (record.before, record.stage_before) != (record.after, record.stage_after):
+            since[record.flag] = record.origin.time
     return since
 
 
 def last_changes(path: Path, *, environment: str | None = None, revision: str = "HEAD") -> dict[str, float]:
-    """When each flag came to its present stage, in seconds since 1970."""
-    since: dict[str, float] = {}
-    for record in flag_history(path, environment=environment, revision=revision):
-        if (record.before, record.stage_before) != (record.after, record.stage_after):
-            since[record.flag] = record.origin.time
-    return since
+    """The same, of the flags in a file or folder as they were at a revision."""
+    return stages_since(flag_history(path, environment=environment, revision=revision))

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from itertools import chain, islice, repeat
+from itertools import chain, islice
 from multiprocessing import get_context
-from operator import attrgetter
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from ..context import Context
-from ..model import Flag, InSegment, Rule, Ruleset, Serve
+from ..context import TARGETING_KEY, Context
+from ..model import Ruleset
 from ..plan import Plan
+from .columns import Users
 from .parcel import pack, unpack
+from .profiles import Side
+from .tally import FlagTally, Found, Membership
 
 __all__ = ["FlagImpact", "SegmentImpact", "measure", "reads"]
 
-_CHUNK: Final = 5_000
-_FLAGS_WORTH_A_PROCESS: Final = 10
-"""Below these, sending the users to another process costs more than deciding here."""
+_CHUNK: Final = 50_000
+_FLAGS_WORTH_A_PROCESS: Final = 20
+"""Below these, starting another process costs more than it saves."""
 
-Variants = Callable[[list[Context]], "list[str | None]"]
-_variant: Final = attrgetter("variant")
-_Group = tuple[tuple[str, ...], "str | None", "str | None"]
-_Hit = tuple[str, str, "str | None", "str | None"]
 Each = Callable[[str, str, str, "str | None", "str | None"], None]
 """Is told of every user hit: flag, key, what happens, the variant before and after."""
 
@@ -50,41 +48,6 @@ class FlagImpact(msgspec.Struct):
     who: list[tuple[str, str, str | None, str | None]]
 
 
-class _Work:
-    """One flag under two rulesets."""
-
-    def __init__(self, key: str, old: Plan, new: Plan) -> None:
-        self.decide_old, self.decide_new = _variants(old, key), _variants(new, key)
-        self.off_old, self.off_new = _off(old, key), _off(new, key)
-
-    def kind(self, was: str | None, will: str | None) -> str:
-        had, has = was not in self.off_old, will not in self.off_new
-        if had != has:
-            return "gains" if has else "loses"
-        return "flips" if had and was != will else ""
-
-    def decide(self, users: list[Context], segments: list[tuple[str, ...]], who: int | None) -> _Found:
-        was, will = self.decide_old(users), self.decide_new(users)
-        tally = Counter(zip(segments, was, will, strict=True))
-        found = _Found(dict(tally), [])
-        if who != 0 and any(self.kind(old, new) for _, old, new in tally):
-            hits = (hit for hit in zip(users, was, will, strict=True) if hit[1] != hit[2] and self.kind(*hit[1:]))
-            found.who = [(str(user.targeting_key), self.kind(a, b), a, b) for user, a, b in islice(hits, who)]
-        return found
-
-    def impact(self, seen: _Found, segments: Sequence[str]) -> FlagImpact:
-        found = FlagImpact(SegmentImpact(), {name: SegmentImpact() for name in segments}, seen.who)
-        for (inside, was, will), count in seen.tally.items():
-            kind = self.kind(was, will)
-            for counts in (found.total, *(found.segments[name] for name in inside)):
-                counts.users += count
-                counts.before += count * (was not in self.off_old)
-                counts.after += count * (will not in self.off_new)
-                if kind:
-                    setattr(counts, kind, getattr(counts, kind) + count)
-        return found
-
-
 def measure(
     keys: Sequence[str],
     before: Ruleset,
@@ -101,27 +64,25 @@ def measure(
     ``processes`` above 1 starts as many interpreters, where the first users show that it is worth it.
     """
     job = _Job(tuple(keys), before, after, now, None if each is not None else who)
-    found = [_Found({}, []) for _ in keys]
-    for part in _decided(job, users, processes):
+    found = [Found({}, []) for _ in keys]
+    counter = _Counter(job)
+    for part in _counted(counter, users, processes, found):
         for key, one, more in zip(keys, found, part, strict=True):
             _add(key, one, more, who, each)
-    work, names = job.work(), job.segments()
-    return {key: one.impact(more, names) for key, one, more in zip(keys, work, found, strict=True)}
+    names = counter.membership.names
+    return {key: _impact(flag, one, names) for key, flag, one in zip(keys, counter.flags, found, strict=True)}
 
 
 def reads(keys: Iterable[str], before: Ruleset, after: Ruleset, *, now: float) -> frozenset[str]:
     """Every attribute that deciding ``keys``, and telling who is in which segment, may read."""
-    found: set[str] = set()
-    job = _Job(tuple(keys), before, after, now, 0)
+    found = set(Membership(before, after, now).reads())
+    wanted = tuple(keys)
     for plan in (Plan(before, now), Plan(after, now)):
-        found.update(*(plan.reads(key) for key in job.keys if key in plan.ruleset.flags))
-    inside = _membership(job.segments(), after, before)
-    members = Plan(inside, now)
-    found.update(*(members.reads(name) for name in inside.flags))
+        found.update(*(plan.reads(key) for key in wanted if key in plan.ruleset.flags))
     return frozenset(found | {"email"} if "email_domain" in found else found)
 
 
-def _add(key: str, one: _Found, more: _Found, who: int, each: Each | None) -> None:
+def _add(key: str, one: Found, more: Found, who: int, each: Each | None) -> None:
     for group, count in more.tally.items():
         one.tally[group] = one.tally.get(group, 0) + count
     one.who.extend(more.who[: max(who - len(one.who), 0)])
@@ -130,22 +91,77 @@ def _add(key: str, one: _Found, more: _Found, who: int, each: Each | None) -> No
             each(key, *hit)
 
 
-def _decided(job: _Job, users: Iterable[Context], processes: int) -> Iterator[list[_Found]]:
-    """What was found out about each chunk of users, in their order."""
-    chunks = _chunks(users)
+def _impact(flag: FlagTally, seen: Found, segments: Sequence[str]) -> FlagImpact:
+    found = FlagImpact(SegmentImpact(), {name: SegmentImpact() for name in segments}, seen.who)
+    for (inside, was, will), count in seen.tally.items():
+        kind = flag.kind(was, will)
+        for counts in (found.total, *(found.segments[name] for name in inside)):
+            counts.users += count
+            counts.before += count * (was not in flag.off[0])
+            counts.after += count * (will not in flag.off[1])
+            if kind:
+                setattr(counts, kind, getattr(counts, kind) + count)
+    return found
+
+
+class _Job(msgspec.Struct, frozen=True):
+    """What is to be decided; another process can be sent it. ``who`` None lists everybody hit."""
+
+    keys: tuple[str, ...]
+    before: Ruleset
+    after: Ruleset
+    now: float
+    who: int | None
+
+
+class _Counter:
+    """Decides every flag of a job for some users at a time."""
+
+    def __init__(self, job: _Job) -> None:
+        self.job = job
+        self.membership = Membership(job.before, job.after, job.now)
+        old, new = Side(job.before, job.now), Side(job.after, job.now)
+        self.flags = [FlagTally(key, old, new) for key in job.keys]
+        self._reads = sorted(reads(job.keys, job.before, job.after, now=job.now) - {TARGETING_KEY})
+
+    @property
+    def is_divisible(self) -> bool:
+        """Whether all of it can be done elsewhere, without the contexts themselves."""
+        return all(flag.is_divisible for flag in self.flags)
+
+    def users(self, contexts: list[Context]) -> Users:
+        """The users, with what these flags and segments read of them."""
+        return Users(contexts, self._reads)
+
+    def listed(self, found: Sequence[Found]) -> frozenset[str]:
+        """The flags of which enough users are listed: looking for more would cost as much as counting."""
+        who = self.job.who
+        if who is None:
+            return frozenset()
+        return frozenset(flag.key for flag, one in zip(self.flags, found, strict=True) if len(one.who) >= who)
+
+    def count(self, users: Users, listed: frozenset[str]) -> list[Found]:
+        """What is found out about some users, for each flag; those ``listed`` are only counted."""
+        self.membership.mark(users)
+        return [flag.count(users, 0 if flag.key in listed else self.job.who) for flag in self.flags]
+
+
+def _counted(
+    counter: _Counter, users: Iterable[Context], processes: int, found: Sequence[Found]
+) -> Iterator[list[Found]]:
+    """What was found out about each chunk of users, in their order; whoever asks adds it to ``found``."""
+    chunks = map(counter.users, _chunks(users))
     first = list(islice(chunks, 2))
-    worth = processes > 1 and len(first) > 1 and len(job.keys) >= _FLAGS_WORTH_A_PROCESS
-    packed = pack(job) if worth else None
+    worth = processes > 1 and len(first) > 1 and len(counter.flags) >= _FLAGS_WORTH_A_PROCESS
+    packed = pack(counter.job) if worth and counter.is_divisible else None
     if packed is None:
-        decide = job.decider()
-        yield from map(decide, first)
-        yield from map(decide, chunks)
+        yield from (counter.count(chunk, counter.listed(found)) for chunk in chain(first, chunks))
         return
     with ProcessPoolExecutor(processes, get_context("spawn"), _start, (packed,)) as pool:
         # A few chunks ahead, and no more: a population may be larger than the memory.
-        waiting: deque[Future[list[_Found]]] = deque()
+        waiting: deque[Future[list[Found]]] = deque()
         for chunk in chain(first, chunks):
-            waiting.append(pool.submit(_run, chunk))
+            waiting.append(pool.submit(_run, chunk, counter.listed(found)))
             if len(waiting) > 2 * processes:
                 yield waiting.popleft().result()
         while waiting:
@@ -158,99 +174,13 @@ def _chunks(users: Iterable[Context]) -> Iterator[list[Context]]:
         yield chunk
 
 
-class _Found(msgspec.Struct):
-    """How many users of a chunk have which segments and variants, and the users hit."""
-
-    tally: dict[_Group, int]
-    who: list[_Hit]
-
-
-class _Job(msgspec.Struct, frozen=True):
-    """What is to be decided; another process can be sent it. ``who`` None lists everybody hit."""
-
-    keys: tuple[str, ...]
-    before: Ruleset
-    after: Ruleset
-    now: float
-    who: int | None
-
-    def segments(self) -> list[str]:
-        return sorted({*self.before.segments, *self.after.segments})
-
-    def work(self) -> list[_Work]:
-        old, new = Plan(self.before, self.now), Plan(self.after, self.now)
-        return [_Work(key, old, new) for key in self.keys]
-
-    def decider(self) -> Callable[[list[Context]], list[_Found]]:
-        """Decides every flag for a chunk of users."""
-        names = self.segments()
-        inside = Plan(_membership(names, self.after, self.before), self.now)
-        members = [(name, _variants(inside, name)) for name in names]
-        work = self.work()
-
-        def decide(users: list[Context]) -> list[_Found]:
-            return [one.decide(users, segments, self.who) for segments in (_inside(users, members),) for one in work]
-
-        return decide
-
-
-def _inside(users: list[Context], members: list[tuple[str, Variants]]) -> list[tuple[str, ...]]:
-    """The segments that each user is in."""
-    columns = [[name if variant == "on" else None for variant in decide(users)] for name, decide in members]
-    known: dict[Any, tuple[str, ...]] = {}
-    if not columns:
-        return [()] * len(users)
-    found = []
-    for row in zip(*columns, strict=True):
-        if row not in known:
-            known[row] = tuple(name for name in row if name is not None)
-        found.append(known[row])
-    return found
-
-
 # The job of a worker process: set once when it starts, and gone with it.
-_worker: list[Callable[[list[Context]], list[_Found]]] = []
+_worker: list[_Counter] = []
 
 
 def _start(packed: bytes) -> None:
-    job: _Job = unpack(packed)
-    _worker[:] = [job.decider()]
+    _worker[:] = [_Counter(unpack(packed))]
 
 
-def _run(users: list[Context]) -> list[_Found]:
-    return _worker[0](users)
-
-
-def _off(plan: Plan, key: str) -> frozenset[str | None]:
-    flag = plan.ruleset.flags.get(key)
-    if flag is None:
-        return frozenset({None})
-    return frozenset({None, flag.off, *(name for name, value in flag.variants.items() if value is False)})
-
-
-def _variants(plan: Plan, key: str) -> Variants:
-    """Gives the variant that each of some users gets."""
-    flag = plan.ruleset.flags.get(key)
-    if flag is None:
-        return lambda users: [None] * len(users)
-    compiled = plan.compile(flag)
-
-    def carefully(user: Context) -> str | None:
-        try:
-            return compiled(user, None).variant
-        except Exception as error:  # odd attributes: the interpreter decides, as it does in production
-            return plan.recover(flag, user, None, error).variant
-
-    def decide(users: list[Context]) -> list[str | None]:
-        try:
-            return list(map(_variant, map(compiled, users, repeat(None))))
-        except Exception:  # one of them is odd
-            return [carefully(user) for user in users]
-
-    return decide
-
-
-def _membership(names: Sequence[str], after: Ruleset, before: Ruleset) -> Ruleset:
-    """A flag for each segment, on for its members: segments are then decided by compiled code, too."""
-    flags = {name: Flag(key=name, rules=(Rule(Serve("on"), condition=InSegment(name)),)) for name in names}
-    return Ruleset(flags=flags, segments={**before.segments, **after.segments}, dialect=after.dialect)
+def _run(users: Users, listed: frozenset[str]) -> list[Found]:
+    return _worker[0].count(users, listed)

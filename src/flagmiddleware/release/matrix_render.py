@@ -12,7 +12,7 @@ __all__ = ["render_html", "render_markdown", "render_svg", "summary"]
 
 _QUADRANTS = tuple((technical, business) for business in reversed(LEVELS) for technical in LEVELS)
 _FILL = {("low", "low"): "#e6f4ea", ("low", "high"): "#fff4e0", ("high", "low"): "#e8f0fe", ("high", "high"): "#fce8e6"}
-_CELL_WIDTH, _LINE, _MARGIN, _HEAD = 460, 20, 70, 62
+_CELL_WIDTH, _LINE, _MARGIN, _HEAD = 460, 20, 70, 78
 
 
 def summary(strategy: Strategy) -> str:
@@ -66,7 +66,7 @@ def render_html(matrix: Matrix) -> str:
     rest = f"<h2>No quadrant: risk not declared</h2>{unplaced}" if unplaced else ""
     style = (
         "body{font:15px/1.5 system-ui,sans-serif;margin:2rem}table{border-collapse:collapse;width:100%}"
-        "td,th{border:1px solid #999;padding:.75rem;vertical-align:top;text-align:left}td{width:45%}"
+        "td,th{border:1px solid #999;padding:.75rem;vertical-align:top;text-align:left}thead th{width:44%}"
         "h2{margin:0;font-size:1.1rem}p{margin:.25rem 0;color:#444}ul{padding-left:1.2rem;margin:.5rem 0 0}"
     )
     return (
@@ -126,7 +126,10 @@ def _svg_cell(matrix: Matrix, technical: str, business: str, box: tuple[int, int
     out = [f'<rect x="{left}" y="{top}" width="{_CELL_WIDTH}" height="{tall}" fill="{fill}" stroke="#888"/>']
     if strategy is not None:
         out.append(_svg_text(left + 10, top + 22, strategy.title, "font-weight:bold"))
-        out.append(_svg_text(left + 10, top + 40, summary(strategy), "font-size:11px"))
+        stages, _, rest = summary(strategy).partition("; ")
+        out += [
+            _svg_text(left + 10, top + 40 + 16 * n, text, "font-size:11px") for n, text in enumerate((stages, rest))
+        ]
     for index, one in enumerate(placed):
         out.append(_svg_text(left + 10, top + _HEAD + _LINE * index, one.line))
     return out

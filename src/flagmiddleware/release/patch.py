@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from difflib import unified_diff
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from ..errors import ConfigurationError
 from ..model import Ruleset
 from .documents import Documents
-from .splice import EditError, Splicer
+from .splice import EditError, splicer_for
 from .stale import StaleFlag, settled_variant
 from .template_removal import remove_from_template
+from .usage import source_files
 
-__all__ = ["Patch", "make_patch"]
+__all__ = ["Left", "Patch", "make_patch"]
+
+
+class Left(NamedTuple):
+    """A line that a person has to look at, and why; it counts as in the patched file."""
+
+    file: str
+    line: int
+    key: str
+    why: str
 
 
 class Patch(msgspec.Struct, frozen=True):
-    """New texts by file, and what a person has to look at: (file, line, flag)."""
+    """New texts by file, and what is left to a person."""
 
     texts: dict[str, tuple[str, str]]
-    left: tuple[tuple[str, int, str], ...]
+    left: tuple[Left, ...]
 
     def diff(self) -> str:
         """What ``git apply`` takes."""
@@ -34,28 +46,60 @@ class Patch(msgspec.Struct, frozen=True):
         return "".join(out)
 
 
-def make_patch(documents: Documents, ruleset: Ruleset, stale: Iterable[StaleFlag], root: Path, *, now: float) -> Patch:
+def make_patch(
+    documents: Documents,
+    ruleset: Ruleset,
+    stale: Iterable[StaleFlag],
+    root: Path,
+    *,
+    now: float,
+    folders: Iterable[str | Path] = (),
+) -> Patch:
     """Take each stale flag that is settled out of the definitions and the code; ``root`` is what paths start from.
 
-    The code runs in every environment, so a flag that is not settled alike in all of them stays.
+    The code runs in every environment, so a flag that is not settled alike in all of them stays. ``folders`` are where
+    the code is: a constant goes when none of it uses it any more.
     """
     elsewhere = [documents.parse(name) for name in documents.environments()]
-    texts = _Texts()
-    left: list[tuple[str, int, str]] = []
+    texts = _Texts(source_files(folders))
+    left: list[Left] = []
     for flag in stale:
-        if (flag.settled is None and flag.mentions) or not _is_agreed(flag, elsewhere, now):
-            left += [(one.file, one.line, flag.key) for one in flag.mentions]
+        why = _why_not(flag, elsewhere, now)
+        if why:
+            left += [Left(one.file, one.line, flag.key, why) for one in flag.mentions]
             continue
-        remaining = []
-        for file in sorted({one.file for one in flag.mentions}):
-            after, lines = _removed(file, texts.now(file), flag)
-            remaining += [(file, line, flag.key) for line in lines]
-            texts.put(file, after)
+        remaining = list(_take_out(flag, texts))
         left += remaining
         if not remaining:  # the definition stays as long as some code asks for it
             _undeclare(documents, ruleset, flag, texts)
     changed = {_relative(file, root): pair for file, pair in texts.pairs.items() if pair[0] != pair[1]}
-    return Patch(changed, tuple((_relative(file, root), line, key) for file, line, key in left))
+    return Patch(changed, tuple(one._replace(file=_relative(one.file, root)) for one in left))
+
+
+def _why_not(flag: StaleFlag, elsewhere: Iterable[Ruleset], now: float) -> str:
+    if flag.settled is None and flag.mentions:
+        return "the flag still decides"
+    return "" if _is_agreed(flag, elsewhere, now) else "another environment gets something else"
+
+
+def _take_out(flag: StaleFlag, texts: _Texts) -> Iterator[Left]:
+    """Settle every file, then take out the constants that nothing uses now; yields what is left."""
+    files = sorted({one.file for one in flag.mentions})
+    for file in files:
+        texts.put(file, _removed(file, texts.now(file), flag)[0])
+    for name in sorted(flag.constants):
+        _take_out_constant(name, flag.key, texts)
+    for file in files:
+        yield from (Left(file, line, flag.key, why) for line, why in _removed(file, texts.now(file), flag)[1])
+
+
+def _take_out_constant(name: str, key: str, texts: _Texts) -> None:
+    from .unused import constant_uses, without_constant
+
+    files = [file for file in texts.python if re.search(rf"\b{re.escape(name)}\b", texts.now(file))]
+    if not any(constant_uses(texts.now(file), name, key) for file in files):
+        for file in files:
+            texts.put(file, without_constant(texts.now(file), name, key))
 
 
 def _is_agreed(flag: StaleFlag, elsewhere: Iterable[Ruleset], now: float) -> bool:
@@ -65,9 +109,10 @@ def _is_agreed(flag: StaleFlag, elsewhere: Iterable[Ruleset], now: float) -> boo
 
 
 class _Texts:
-    """Files as they were and as they will be."""
+    """Files as they were and as they will be; ``python`` are all that there are."""
 
-    def __init__(self) -> None:
+    def __init__(self, files: Iterable[Path]) -> None:
+        self.python = [str(file) for file in files if file.suffix == ".py"]
         self.pairs: dict[str, tuple[str, str]] = {}
 
     def now(self, file: str) -> str:
@@ -80,10 +125,11 @@ class _Texts:
         self.pairs[file] = (self.pairs[file][0], after)
 
 
-def _removed(file: str, text: str, flag: StaleFlag) -> tuple[str, list[int]]:
+def _removed(file: str, text: str, flag: StaleFlag) -> tuple[str, list[tuple[int, str]]]:
     is_on = bool(flag.settled)
     if not file.endswith(".py"):
-        return remove_from_template(text, flag.key, is_on)
+        after, lines = remove_from_template(text, flag.key, is_on, shown=flag.value)
+        return after, [(line, "a tag that asks for more than the flag") for line in lines]
     try:
         from .removal import remove_from_python
     except ImportError as error:
@@ -101,7 +147,7 @@ def _undeclare(documents: Documents, ruleset: Ruleset, stale: StaleFlag, texts: 
         flag = needing[met.index(False)]
         raise EditError(f"{flag.key!r} requires another variant of {key!r} than everybody gets: remove that one first")
     for name in documents.files:
-        splicer = Splicer(texts.now(name).encode("utf-8", "surrogateescape"), name)
+        splicer = splicer_for(texts.now(name).encode("utf-8", "surrogateescape"), name)
         for flag in needing:
             if splicer.has("flags", flag.key, "requires", key):
                 alone = len(splicer.names("flags", flag.key, "requires")) == 1

@@ -7,7 +7,7 @@ The matrix is data: :data:`DEFAULT_POLICY` is what holds where a flag file says 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any, Final
@@ -18,7 +18,18 @@ from ..errors import Problem, RulesetError
 from ..model import Risk, Share
 from .shares import parse_percent
 
-__all__ = ["DAY", "DEFAULT_POLICY", "GATES", "LEVELS", "ROLES", "Policy", "Strategy", "parse_duration", "read_policy"]
+__all__ = [
+    "DAY",
+    "DEFAULT_POLICY",
+    "GATES",
+    "LEVELS",
+    "ROLES",
+    "Place",
+    "Policy",
+    "Strategy",
+    "parse_duration",
+    "read_policy",
+]
 
 DAY: Final = 86_400.0
 LEVELS: Final = ("low", "high")
@@ -27,7 +38,7 @@ GATES: Final[Mapping[str, str]] = {
     "person": "a person's word, after support tickets and conversion were looked at",
     "metrics": "p95 latency and error rate not worse",
 }
-"""What can stand between two stages, and what it asks."""
+"""What can stand between two stages, and what it asks; a policy may add its own."""
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 _UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY, "w": 7 * DAY}
@@ -37,8 +48,8 @@ class Strategy(msgspec.Struct, frozen=True):
     """How flags of one quadrant are released.
 
     ``stages`` are the shares on the way from dark to 100 %; ``cohort`` asks for an internal cohort before the first
-    of them; ``gates`` (names in :data:`GATES`) stand before each next stage; ``soak`` is the time, in seconds, that
-    a stage lasts at least; all of ``owners`` must own the flag.
+    of them; ``gates`` (names in :attr:`Policy.gates`) stand before each next stage; ``soak`` is the time, in seconds,
+    that a stage lasts at least; all of ``owners`` must own the flag.
     """
 
     name: str
@@ -64,7 +75,7 @@ class Policy(msgspec.Struct, frozen=True):
     """Every strategy by name, how long a settled flag may stay (seconds), and who may do what.
 
     ``roles`` maps a person or team to a role, ``environments`` the same for one environment; what is not listed
-    follows the owners of the flag.
+    follows the owners of the flag. ``gates`` are the gates that there are, and what each asks.
     """
 
     strategies: Mapping[str, Strategy]
@@ -72,6 +83,7 @@ class Policy(msgspec.Struct, frozen=True):
     roles: Mapping[str, str] = {}
     environments: Mapping[str, Mapping[str, str]] = {}
     teams: Mapping[str, tuple[str, ...]] = {}
+    gates: Mapping[str, str] = msgspec.field(default_factory=lambda: GATES)
 
     def strategy_of(self, risk: Risk | None) -> Strategy | None:
         """The strategy of a flag's quadrant; None where the flag states no risk."""
@@ -124,13 +136,21 @@ def parse_duration(value: object) -> float:
     return float(found[1]) * _UNITS[found[2]]
 
 
-def read_policy(document: Mapping[str, Any], *, file: str = "") -> Policy:
-    """The policy that a ``policy:`` section asks for; what it leaves out stays as it is by default.
+Place = Callable[..., tuple[str, int]]
+"""Tells the file and line of a path in a document."""
+
+
+def read_policy(
+    document: Mapping[str, Any], *, base: Policy = DEFAULT_POLICY, file: str = "", place: Place | None = None
+) -> Policy:
+    """The policy that a ``policy:`` section asks for, laid over ``base``; what it leaves out stays as it is there.
+
+    Raises RulesetError with every problem, each where ``place`` says that it stands, or else in ``file``.
 
     >>> read_policy({"strategies": {"fast-lane": {"soak": "1h"}}}).strategies["fast-lane"].soak
     3600.0
     """
-    reader = _Reader(file)
+    reader = _Reader(base, place or (lambda *_: (file, 0)))
     policy = reader.policy(document)
     if reader.problems:
         raise RulesetError(reader.problems)
@@ -139,45 +159,59 @@ def read_policy(document: Mapping[str, Any], *, file: str = "") -> Policy:
 
 ROLES: Final = ("view", "operate", "approve", "admin")
 
+_Where = tuple[str, ...]
+
 
 class _Reader:
     """Reads one document and keeps every problem that it finds on the way."""
 
-    def __init__(self, file: str) -> None:
-        self.file = file
+    def __init__(self, base: Policy, place: Place) -> None:
+        self.base, self.place = base, place
+        self.gates: dict[str, str] = dict(base.gates)
         self.problems: list[Problem] = []
 
     def policy(self, document: Mapping[str, Any]) -> Policy:
-        known = ("strategies", "settled_after", "roles", "environments", "teams")
-        section = self._mapping(document, "policy", known)
-        strategies = dict(DEFAULT_POLICY.strategies)
-        for name, fields in self._mapping(section.get("strategies", {}), "policy.strategies", strategies).items():
-            strategies[name] = self._strategy(strategies[name], fields, f"policy.strategies.{name}")
-        return Policy(
-            strategies,
-            self._value(parse_duration, section.get("settled_after", "30d"), "policy.settled_after", 30 * DAY),
-            self._roles(section.get("roles", {}), "policy.roles"),
-            {
-                name: self._roles(roles, f"policy.environments.{name}")
-                for name, roles in self._mapping(section.get("environments", {}), "policy.environments").items()
-            },
-            {
-                name: self._names(members, f"policy.teams.{name}")
-                for name, members in self._mapping(section.get("teams", {}), "policy.teams").items()
-            },
-        )
+        base, known = self.base, ("strategies", "settled_after", "roles", "environments", "teams", "gates")
+        section = self._mapping(document, ("policy",), known)
+        self.gates.update(self._gates(section.get("gates", {})))
+        strategies = dict(base.strategies)
+        for name, fields in self._part(section, "strategies", strategies).items():
+            strategies[name] = self._strategy(strategies[name], fields, ("policy", "strategies", name))
+        environments = dict(base.environments)
+        for name, roles in self._part(section, "environments").items():
+            own = self._roles(roles, ("policy", "environments", name))
+            environments[name] = {**environments.get(name, {}), **own}
+        teams = {
+            name: self._names(members, ("policy", "teams", name))
+            for name, members in self._part(section, "teams").items()
+        }
+        settled = base.settled_after
+        if "settled_after" in section:
+            settled = self._value(parse_duration, section["settled_after"], ("policy", "settled_after"), settled)
+        roles = {**base.roles, **self._roles(section.get("roles", {}), ("policy", "roles"))}
+        return Policy(strategies, settled, roles, environments, {**base.teams, **teams}, self.gates)
 
-    def _strategy(self, base: Strategy, fields: Any, where: str) -> Strategy:
+    def _part(self, section: Mapping[str, Any], name: str, known: Iterable[str] = ()) -> dict[str, Any]:
+        return self._mapping(section.get(name, {}), ("policy", name), known)
+
+    def _gates(self, value: Any) -> dict[str, str]:
+        gates = self._mapping(value, ("policy", "gates"))
+        for name, asks in gates.items():
+            if not isinstance(asks, str) or not asks.strip():
+                self._wrong(("policy", "gates", name), f"expected what the gate asks, in words, found {asks!r}")
+        return {name: str(asks) for name, asks in gates.items()}
+
+    def _strategy(self, base: Strategy, fields: Any, where: _Where) -> Strategy:
         known = ("stages", "owners", "gates", "soak", "cohort")
         changed: dict[str, Any] = {}
         for field, value in self._mapping(fields, where, known).items():
-            place = f"{where}.{field}"
+            place = (*where, field)
             if field == "stages":
                 changed[field] = self._stages(value, place, base.stages)
             elif field == "soak":
                 changed[field] = self._value(parse_duration, value, place, base.soak)
             elif field == "gates":
-                changed[field] = self._names(value, place, tuple(GATES))
+                changed[field] = self._names(value, place, tuple(self.gates))
             elif field == "owners":
                 changed[field] = self._names(value, place)
             elif isinstance(value, bool):
@@ -186,7 +220,7 @@ class _Reader:
                 self._wrong(place, f"expected true or false, found {value!r}")
         return msgspec.structs.replace(base, **changed)
 
-    def _stages(self, value: Any, where: str, fallback: tuple[Share, ...]) -> tuple[Share, ...]:
+    def _stages(self, value: Any, where: _Where, fallback: tuple[Share, ...]) -> tuple[Share, ...]:
         texts = [f"{item}%" if isinstance(item, int) and not isinstance(item, bool) else item for item in _list(value)]
         stages = [self._value(_percent, text, where, None) for text in texts]
         shares = tuple(stage for stage in stages if stage is not None)
@@ -196,14 +230,15 @@ class _Reader:
             return fallback
         return shares or fallback
 
-    def _roles(self, value: Any, where: str) -> dict[str, str]:
+    def _roles(self, value: Any, where: _Where) -> dict[str, str]:
         roles = self._mapping(value, where)
         for who, role in roles.items():
             if role not in ROLES:
-                self._wrong(f"{where}.{who}", f"expected one of {', '.join(ROLES)}, found {role!r}{_near(role, ROLES)}")
+                wanted = f"expected one of {', '.join(ROLES)}"
+                self._wrong((*where, str(who)), f"{wanted}, found {role!r}{_near(role, ROLES)}")
         return {who: role for who, role in roles.items() if role in ROLES}
 
-    def _names(self, value: Any, where: str, known: tuple[str, ...] = ()) -> tuple[str, ...]:
+    def _names(self, value: Any, where: _Where, known: tuple[str, ...] = ()) -> tuple[str, ...]:
         names = tuple(_list(value))
         for name in names:
             if not isinstance(name, str) or (known and name not in known):
@@ -211,7 +246,7 @@ class _Reader:
                 self._wrong(where, f"expected {wanted}, found {name!r}{_near(name, known)}")
         return names
 
-    def _mapping(self, value: Any, where: str, known: Iterable[str] = ()) -> dict[str, Any]:
+    def _mapping(self, value: Any, where: _Where, known: Iterable[str] = ()) -> dict[str, Any]:
         if not isinstance(value, Mapping):
             self._wrong(where, f"expected a mapping, found {value!r}")
             return {}
@@ -221,20 +256,21 @@ class _Reader:
             if str(name).startswith("x-"):
                 continue
             if names and name not in names:
-                self._wrong(where, f"unknown name {name!r}{_near(name, names)}")
+                self._wrong((*where, str(name)), f"unknown name {name!r}{_near(name, names)}")
             else:
                 kept[name] = item
         return kept
 
-    def _value(self, read: Any, value: Any, where: str, fallback: Any) -> Any:
+    def _value(self, read: Any, value: Any, where: _Where, fallback: Any) -> Any:
         try:
             return read(value)
         except ValueError as error:
             self._wrong(where, str(error))
             return fallback
 
-    def _wrong(self, where: str, message: str) -> None:
-        self.problems.append(Problem(message, where, 0, self.file))
+    def _wrong(self, where: _Where, message: str) -> None:
+        file, line = self.place(*where)
+        self.problems.append(Problem(message, ".".join(where), line, file))
 
 
 def _percent(value: Any) -> Share:

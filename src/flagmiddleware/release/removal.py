@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
 from typing import Any, Final
 
 import libcst as cst
 from libcst.metadata import MetadataWrapper, PositionProvider
 
+from .settling import FALSE, TRUE, Settling
+from .unused import without_imports
+
 __all__ = ["remove_from_python"]
 
 _READS: Final = frozenset({"value", "avalue", "variant"})
 _SURE: Final = frozenset({"is_enabled", "ais_enabled"})
-# Told apart from a True that the author wrote by being these very nodes: only what hangs on the flag is simplified.
-_TRUE, _FALSE = cst.Name("True"), cst.Name("False")
+_OPENFEATURE: Final = re.compile(r"get_(boolean|string|integer|float)_value(_async)?")
+_KINDS: Final = {"boolean": bool, "string": str, "integer": int, "float": float}
 
 
 def remove_from_python(
     source: str, key: str, is_on: bool, *, names: frozenset[str] = frozenset(), variant: str = "", value: Any = None
-) -> tuple[str, list[int]]:
-    """The source with every decision on ``key`` settled, and the lines that a person must look at.
+) -> tuple[str, list[tuple[int, str]]]:
+    """The source with every decision on ``key`` settled, and the lines that a person must look at, with the reason.
 
     ``names`` are constants that hold the key, ``variant`` is what everybody gets (``on`` or ``off`` where it is not
     given) and ``value`` what that holds (where it is not given, whether the flag is on).
@@ -31,11 +34,10 @@ def remove_from_python(
     module = MetadataWrapper(cst.parse_module(source))
     remover = _Remover(key, is_on, names, variant or ("on" if is_on else "off"), is_on if value is None else value)
     changed = module.visit(remover)
-    if remover.imports:
-        changed = changed.visit(_Unimport(remover.imports, changed))
-    left = _Leftovers(key, names)
+    changed = without_imports(changed, remover.imports)
+    left = _Leftovers(key, names, is_on)
     MetadataWrapper(changed).visit(left)
-    return changed.code, sorted(left.lines)
+    return changed.code, sorted(left.lines.items())
 
 
 def _name(node: cst.BaseExpression) -> str:
@@ -52,47 +54,68 @@ def _name(node: cst.BaseExpression) -> str:
             return ".".join(reversed(parts))
 
 
-def _is_true(node: cst.CSTNode) -> bool:
-    return node is _TRUE
-
-
-def _is_false(node: cst.CSTNode) -> bool:
-    return node is _FALSE
+def _constant(node: cst.BaseExpression) -> str:
+    """The last name of ``KEY``, ``Keys.KEY`` or ``Keys.KEY.value``."""
+    return _name(node).removesuffix(".value").rsplit(".", 1)[-1]
 
 
 class _Keyed:
     def __init__(self, key: str, names: frozenset[str]) -> None:
         self.key, self.names = key, names
 
+    def asks(self, call: cst.Call) -> bool:
+        """Whether the call's first argument, or ``flag_key``, is the key."""
+        if call.args and call.args[0].keyword is None:
+            return self.is_key(call.args[0].value)
+        named = (one.value for one in call.args if one.keyword is not None and one.keyword.value == "flag_key")
+        return any(map(self.is_key, named))
+
     def is_key(self, node: cst.BaseExpression) -> bool:
         if isinstance(node, cst.SimpleString):
             return node.evaluated_value == self.key
-        return isinstance(node, cst.Name | cst.Attribute) and _name(node).removesuffix(".value") in self.names
+        return isinstance(node, cst.Name | cst.Attribute) and _constant(node) in self.names
 
 
-class _Remover(_Keyed, cst.CSTTransformer):
+class _Remover(_Keyed, Settling):
     def __init__(self, key: str, is_on: bool, names: frozenset[str], variant: str, value: Any) -> None:
-        cst.CSTTransformer.__init__(self)
+        Settling.__init__(self)
         _Keyed.__init__(self, key, names)
+        self.kind = type(value)
         self.is_on = is_on
-        self.settled = _TRUE if is_on else _FALSE
+        self.settled = TRUE if is_on else FALSE
         self.value = _literal(value)
         self.variant = _literal(variant)
         self.literals = {id(self.value): value, id(self.variant): variant}
         self.imports: set[str] = set()
-        self.elifs: set[cst.If] = set()
 
     # -- the flag becomes a constant ------------------------------------------------------------------------------
 
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:  # noqa: N802
         name = _name(updated_node.func)
         method = name.rsplit(".", 1)[-1]
-        ours = method in _SURE or (method in _READS and "flags" in name)
-        if not (ours and updated_node.args and self.is_key(updated_node.args[0].value)):
+        if not self.asks(updated_node):
             return updated_node
         if method in _SURE:
             return self.settled
-        return (self.variant if method == "variant" else self.value) or updated_node
+        if method in _READS and "flags" in name:
+            return (self.variant if method == "variant" else self.value) or updated_node
+        openfeature = _OPENFEATURE.fullmatch(method)
+        # A value of another type would have been the caller's default.
+        fits = openfeature is not None and self.kind is _KINDS[openfeature[1]]
+        return (self.value if fits else None) or updated_node
+
+    def leave_Attribute(  # noqa: N802
+        self, original_node: cst.Attribute, updated_node: cst.Attribute
+    ) -> cst.BaseExpression:
+        """``flags.evaluate(key).value`` and its like; an evaluation that is passed on is left to a person."""
+        inner = updated_node.value.expression if isinstance(updated_node.value, cst.Await) else updated_node.value
+        if not (isinstance(inner, cst.Call) and self.asks(inner)):
+            return updated_node
+        name = _name(inner.func)
+        if name.rsplit(".", 1)[-1] not in ("evaluate", "aevaluate") or "flags" not in name:
+            return updated_node
+        found = {"is_enabled": self.settled, "value": self.value, "variant": self.variant}
+        return found.get(updated_node.attr.value) or updated_node
 
     def leave_Await(self, original_node: cst.Await, updated_node: cst.Await) -> cst.BaseExpression:  # noqa: N802
         settled = (self.settled, self.value, self.variant)
@@ -118,7 +141,7 @@ class _Remover(_Keyed, cst.CSTTransformer):
         if not isinstance(target.comparator, cst.SimpleString | cst.Integer | cst.Float):
             return updated_node
         same = self.literals[id(updated_node.left)] == target.comparator.evaluated_value
-        return _TRUE if same is isinstance(target.operator, cst.Equal) else _FALSE
+        return TRUE if same is isinstance(target.operator, cst.Equal) else FALSE
 
     def leave_Decorator(  # noqa: N802
         self, original_node: cst.Decorator, updated_node: cst.Decorator
@@ -148,70 +171,6 @@ class _Remover(_Keyed, cst.CSTTransformer):
         kept[-1] = kept[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
         return argument.with_changes(value=listed.with_changes(elements=kept))
 
-    # -- and what hangs on a constant is decided ------------------------------------------------------------------
-
-    def leave_UnaryOperation(  # noqa: N802
-        self, original_node: cst.UnaryOperation, updated_node: cst.UnaryOperation
-    ) -> cst.BaseExpression:
-        if not isinstance(updated_node.operator, cst.Not):
-            return updated_node
-        if _is_true(updated_node.expression):
-            return _FALSE
-        return _TRUE if _is_false(updated_node.expression) else updated_node
-
-    def leave_BooleanOperation(  # noqa: N802
-        self, original_node: cst.BooleanOperation, updated_node: cst.BooleanOperation
-    ) -> cst.BaseExpression:
-        left, right, is_and = updated_node.left, updated_node.right, isinstance(updated_node.operator, cst.And)
-        if _is_true(left) or _is_false(left):
-            return right if _is_true(left) is is_and else left
-        # `x and True` has the truth of x, `x and False` is false: a decision was for nothing but its truth.
-        if _is_true(right) or _is_false(right):
-            return left if _is_true(right) is is_and else right
-        return updated_node
-
-    def leave_IfExp(self, original_node: cst.IfExp, updated_node: cst.IfExp) -> cst.BaseExpression:  # noqa: N802
-        if _is_true(updated_node.test):
-            return updated_node.body
-        return updated_node.orelse if _is_false(updated_node.test) else updated_node
-
-    def visit_If(self, node: cst.If) -> None:  # noqa: N802
-        if isinstance(node.orelse, cst.If):
-            self.elifs.add(node.orelse)
-
-    def leave_If(self, original_node: cst.If, updated_node: cst.If) -> Any:  # noqa: N802
-        if isinstance(updated_node.orelse, cst.If):
-            updated_node = updated_node.with_changes(orelse=_settled_elif(updated_node.orelse))
-        # What remains of an elif is for its parent to say: it may be an else, or nothing.
-        is_constant = _is_true(updated_node.test) or _is_false(updated_node.test)
-        return self._chosen(updated_node) if is_constant and original_node not in self.elifs else updated_node
-
-    def _chosen(self, node: cst.If) -> Any:
-        """What remains of an ``if`` whose test is a constant."""
-        if _is_true(node.test):
-            return self._flat(node.body, node.leading_lines)
-        if node.orelse is None:
-            return cst.RemoveFromParent()
-        if isinstance(node.orelse, cst.If):
-            return node.orelse.with_changes(leading_lines=node.leading_lines)
-        return self._flat(node.orelse.body, node.leading_lines)
-
-    def _flat(self, body: cst.BaseSuite, lines: Sequence[cst.EmptyLine]) -> Any:
-        if isinstance(body, cst.SimpleStatementSuite):
-            return cst.SimpleStatementLine(body.body, leading_lines=lines)
-        statements = list(body.body)
-        first: Any = statements[0]
-        if hasattr(first, "leading_lines"):
-            statements[0] = first.with_changes(leading_lines=[*lines, *first.leading_lines])
-        return cst.FlattenSentinel(statements)
-
-    def leave_IndentedBlock(  # noqa: N802
-        self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock
-    ) -> cst.BaseSuite:
-        if updated_node.body or not original_node.body:
-            return updated_node
-        return updated_node.with_changes(body=[cst.SimpleStatementLine([cst.Pass()])])
-
 
 def _items(listed: cst.BaseExpression | None) -> list[cst.BaseExpression]:
     return [element.value for element in listed.elements] if isinstance(listed, cst.List) else []
@@ -220,16 +179,10 @@ def _items(listed: cst.BaseExpression | None) -> list[cst.BaseExpression]:
 def _literal(value: Any) -> cst.BaseExpression | None:
     """The value as a literal; None where it has none that is short enough to stand in code."""
     if isinstance(value, bool):
-        return _TRUE if value else _FALSE
+        return TRUE if value else FALSE
     if isinstance(value, str):
         return cst.parse_expression(json.dumps(value, ensure_ascii=False)) if value.isprintable() else None
     return cst.parse_expression(repr(value)) if isinstance(value, int | float) else None
-
-
-def _settled_elif(node: cst.If) -> cst.If | cst.Else | None:
-    if _is_true(node.test):
-        return cst.Else(node.body, leading_lines=node.leading_lines)
-    return node.orelse if _is_false(node.test) else node
 
 
 def _names_in(call: cst.Call) -> set[str]:
@@ -240,57 +193,40 @@ def _names_in(call: cst.Call) -> set[str]:
 
 
 class _Leftovers(_Keyed, cst.CSTVisitor):
-    """Lines that still name the key."""
+    """Lines that still name the key, and why they were left."""
 
     METADATA_DEPENDENCIES = (PositionProvider,)
 
-    def __init__(self, key: str, names: frozenset[str]) -> None:
+    def __init__(self, key: str, names: frozenset[str], is_on: bool) -> None:
         cst.CSTVisitor.__init__(self)
         _Keyed.__init__(self, key, names)
-        self.lines: set[int] = set()
+        self.is_on = is_on
+        self.lines: dict[int, str] = {}
+        self._why: list[str] = ["the key is used as text"]
+
+    def visit_Decorator(self, node: cst.Decorator) -> None:  # noqa: N802
+        if self.is_on:
+            self._why.append("a gate that is not simply open: say what the view is to do")
+        else:
+            self._why.append("a gate that nobody passes: the view behind it, its URL and its tests can go")
+
+    def leave_Decorator(self, original_node: cst.Decorator) -> None:  # noqa: N802
+        self._why.pop()
+
+    def visit_Call(self, node: cst.Call) -> None:  # noqa: N802
+        method = _name(node.func).rsplit(".", 1)[-1]
+        self._why.append(self._why[-1] if len(self._why) > 1 else f"{method}(…) is more than a yes or no")
+
+    def leave_Call(self, original_node: cst.Call) -> None:  # noqa: N802
+        self._why.pop()
 
     def visit_SimpleString(self, node: cst.SimpleString) -> None:  # noqa: N802
         if self.is_key(node) or node.evaluated_value == f"!{self.key}":
-            self.lines.add(self.get_metadata(PositionProvider, node).start.line)
+            self._note(node)
 
+    def visit_Arg(self, node: cst.Arg) -> None:  # noqa: N802
+        if isinstance(node.value, cst.Name | cst.Attribute) and self.is_key(node.value):
+            self._note(node)
 
-class _Unimport(cst.CSTTransformer):
-    """Takes names out of imports that nothing uses any more."""
-
-    def __init__(self, names: set[str], module: cst.Module) -> None:
-        super().__init__()
-        counter = _Counter()
-        module.visit(counter)
-        self.names = {name for name in names if name not in counter.used}
-
-    def leave_ImportFrom(  # noqa: N802
-        self, original_node: cst.ImportFrom, updated_node: cst.ImportFrom
-    ) -> cst.ImportFrom | cst.RemovalSentinel:
-        if isinstance(updated_node.names, cst.ImportStar):
-            return updated_node
-        kept = [
-            alias for alias in updated_node.names if alias.asname is not None or alias.evaluated_name not in self.names
-        ]
-        if len(kept) == len(updated_node.names):
-            return updated_node
-        if not kept:
-            return cst.RemoveFromParent()
-        kept[-1] = kept[-1].with_changes(comma=updated_node.names[-1].comma)
-        return updated_node.with_changes(names=kept)
-
-
-class _Counter(cst.CSTVisitor):
-    """The names that a module uses, imports aside."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.used: set[str] = set()
-
-    def visit_ImportFrom(self, node: cst.ImportFrom) -> bool:  # noqa: N802
-        return False
-
-    def visit_Import(self, node: cst.Import) -> bool:  # noqa: N802
-        return False
-
-    def visit_Name(self, node: cst.Name) -> None:  # noqa: N802
-        self.used.add(node.value)
+    def _note(self, node: cst.CSTNode) -> None:
+        self.lines.setdefault(self.get_metadata(PositionProvider, node).start.line, self._why[-1])

@@ -1,24 +1,14 @@
-"""Change single values in a YAML or JSON text and leave every other byte as it is.
-
-The text is never written out again from data: positions of keys and values are taken from the parser and new text is
-put in between, so comments, order, quotes, line ends and indentation of everything else cannot change.
-"""
+"""Change single values in a flag file's text and leave every other byte as it is, whatever syntax it is in."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from typing import Any, Final
-
-import yaml
+from typing import Any, Protocol
 
 from ..errors import FlagMiddlewareError
 from ..formats.syntax import syntax_of
+from .documents import CONFLICT, conflict_line
 
-__all__ = ["EditError", "Splicer"]
-
-_Loader: Final[Any] = getattr(yaml, "CLoader", yaml.Loader)
-_CONFLICT: Final = re.compile(r"^(<{7}|>{7})( |$)", re.MULTILINE)
+__all__ = ["EditError", "Path", "Splicer", "splicer_for"]
 
 Path = tuple["str | int", ...]
 
@@ -27,232 +17,60 @@ class EditError(FlagMiddlewareError):
     """The text cannot be changed as asked; nothing was written."""
 
 
-class Splicer:
-    """One text under the knife; each operation works on the result of the ones before."""
+class Splicer(Protocol):
+    """One text under the knife; each operation works on the result of the ones before.
 
-    def __init__(self, data: bytes, name: str = "") -> None:
-        self.name = name
-        syntax = syntax_of(name, data)
-        if syntax == "toml":
-            raise EditError(f"{name}: TOML files are not edited by command: change it by hand, or keep flags in YAML")
-        self.is_json = syntax == "json"
-        try:
-            text = data.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise EditError(f"{name}: not UTF-8 text ({error})") from error
-        self._bom = "\ufeff" if text.startswith("\ufeff") else ""
-        self.text = text[len(self._bom) :]
-        self._compose()
+    A path is made of keys, and of places in lists. Values are plain data: true, text, lists and objects of them.
+    """
 
     @property
     def data(self) -> bytes:
         """The text as it is now."""
-        return (self._bom + self.text).encode("utf-8")
-
-    def _compose(self) -> None:
-        conflict = _CONFLICT.search(self.text)
-        if conflict is not None:
-            line = self.text.count("\n", 0, conflict.start()) + 1
-            raise EditError(f"{self.name}:{line}: an unresolved merge conflict stands here; resolve it first")
-        try:
-            self._root = yaml.compose(self.text, Loader=_Loader)
-        except yaml.YAMLError as error:
-            raise EditError(f"{self.name}: not valid YAML: {error}") from error
-
-    def _replace(self, start: int, end: int, text: str) -> None:
-        self.text = self.text[:start] + text + self.text[end:]
-        self._compose()
-
-    # -- finding --------------------------------------------------------------------------------------------------
-
-    def _find(self, path: Path) -> tuple[Any, Any] | None:
-        """The key node and the value node at a path; None where there is no such thing."""
-        key, node = None, self._root
-        for part in path:
-            found = next((pair for name, pair in _children(node) if name == part), None)
-            if found is None:
-                return None
-            key, node = found
-        return key, node
+        ...
 
     def has(self, *path: str | int) -> bool:
         """Whether something stands at ``path``."""
-        return self._find(path) is not None
+        ...
 
     def names(self, *path: str | int) -> tuple[str | int, ...]:
         """The keys of a mapping, or the places of a list; empty where there is neither."""
-        found = self._find(path)
-        return () if found is None else tuple(name for name, _ in _children(found[1]))
+        ...
 
-    def is_block(self, *path: str | int) -> bool:
-        """Whether ``path`` holds a mapping or list that is written over several lines without brackets."""
-        found = self._find(path)
-        return found is not None and found[1].flow_style is False
+    def put(self, path: Path, value: Any, *, first: bool = False) -> None:
+        """Make the field at ``path`` hold ``value``; what is missing, mappings around it included, is added."""
+        ...
 
-    # -- changing -------------------------------------------------------------------------------------------------
-
-    def put(self, path: Path, value: str, *, first: bool = False) -> None:
-        """Make the field at ``path`` hold ``value`` (YAML flow text, which is JSON where the file is).
-
-        A field that is missing is added to its mapping: at its head with ``first``, else at its end. Mappings that
-        are missing around it are added, too.
-        """
-        found = self._find(path)
-        if found is not None:
-            start = found[1].start_mark.index
-            space = " " if start and self.text[start - 1] == ":" else ""
-            self._replace(start, _end(found[1]), space + value)
-            return
-        parent = self._find(path[:-1])
-        if parent is None or not isinstance(parent[1], yaml.MappingNode):
-            self.put(path[:-1], "{" + self.field(str(path[-1]), value) + "}", first=first)
-        else:
-            self._add(parent[1], self.field(str(path[-1]), value), first=first)
-
-    def append(self, path: Path, value: str) -> None:
+    def append(self, path: Path, value: Any) -> None:
         """Add an item to the end of a list; a list that is missing is made."""
-        found = self._find(path)
-        if found is None or not isinstance(found[1], yaml.SequenceNode):
-            self.put(path, f"[{value}]")
-        elif found[1].flow_style:
-            self._close(found[1], value)
-        else:
-            self._below(found[1], f"- {value}", found[1].value[0].start_mark, dash=True)
+        ...
 
-    def rename(self, path: Path, name: str, value: str) -> None:
+    def rename(self, path: Path, name: str, value: Any) -> None:
         """Put another field, with another name, in the place of the one at ``path``."""
-        found = self._there(path)
-        self._replace(found[0].start_mark.index, _end(found[1]), self.field(name, value))
+        ...
 
-    def take(self, path: Path) -> str:
-        """The text of a field, key and value, as it stands; its lines after the first are indented as they are."""
-        key, value = self._there(path)
-        return self.text[key.start_mark.index : _end(value)]
-
-    def indentation(self, path: Path) -> int:
-        """How far a field's key is indented."""
-        return int(self._there(path)[0].start_mark.column)
-
-    def replace_field(self, path: Path, text: str, indented: int) -> None:
-        """Put another text of a field in place of one; ``indented`` is how far the new one was where it comes from."""
-        key, value = self._there(path)
-        self._replace(key.start_mark.index, _end(value), _shift(text, key.start_mark.column - indented))
-
-    def add_field(self, path: Path, text: str, indented: int) -> None:
-        """Add a field, as a text from elsewhere, to the end of the mapping at ``path``."""
-        found = self._find(path)
-        if found is None or not isinstance(found[1], yaml.MappingNode):
-            raise EditError(f"{self.name}: there is no mapping at {_spell(path)}")
-        mapping = found[1]
-        if mapping.flow_style:
-            self._close(mapping, text)
-        else:
-            mark = mapping.value[0][0].start_mark
-            self._below(mapping, _shift(text, mark.column - indented), mark)
+    def adopt(self, path: Path, other: Any) -> None:
+        """Make the field at ``path`` what it is in ``other``, a text in the same syntax, comments included."""
+        ...
 
     def remove(self, path: Path) -> None:
-        """Take a field out of its mapping, with its line where it has one to itself."""
-        key, value = self._there(path)
-        found = self._find(path[:-1])
-        assert found is not None  # noqa: S101 - _there found something in it
-        mapping = found[1]
-        place = next(n for n, (name, _) in enumerate(mapping.value) if name is key)
-        if len(mapping.value) == 1:
-            self._replace(*self._only(mapping, key, value), "" if mapping.flow_style else "{}")
-        elif not mapping.flow_style:
-            start = self.text.rfind("\n", 0, key.start_mark.index) + 1
-            end = self.text.find("\n", _end(value) - (self.text[_end(value) - 1] == "\n"))
-            self._replace(start, len(self.text) if end < 0 else end + 1, "")
-        elif place:
-            self._replace(_end(mapping.value[place - 1][1]), _end(value), "")
-        else:
-            self._replace(key.start_mark.index, mapping.value[1][0].start_mark.index, "")
-
-    @staticmethod
-    def _only(mapping: Any, key: Any, value: Any) -> tuple[int, int]:
-        if mapping.flow_style:
-            return mapping.start_mark.index + 1, mapping.end_mark.index - 1
-        return key.start_mark.index, _end(value)
-
-    def _there(self, path: Path) -> tuple[Any, Any]:
-        found = self._find(path)
-        if found is None or found[0] is None:
-            raise EditError(f"{self.name}: there is no {_spell(path)}")
-        return found
-
-    def field(self, name: str, value: str) -> str:
-        """``name: value`` in the file's own syntax."""
-        return f'"{name}": {value}' if self.is_json else f"{name}: {value}"
-
-    def _add(self, mapping: Any, field: str, *, first: bool) -> None:
-        if mapping.flow_style:
-            if first and mapping.value:
-                start = mapping.value[0][0].start_mark.index
-                between = self.text[mapping.start_mark.index + 1 : start]
-                self._replace(start, start, f"{field},{between if between.strip() == '' and between else ' '}")
-            else:
-                self._close(mapping, field)
-        elif first:
-            mark = mapping.value[0][0].start_mark
-            self._replace(mark.index, mark.index, f"{field}{self._newline}{' ' * mark.column}")
-        else:
-            self._below(mapping, field, mapping.value[0][0].start_mark)
-
-    def _close(self, node: Any, text: str) -> None:
-        """Add to the end of a flow mapping or list."""
-        end = node.end_mark.index - 1
-        if node.value:
-            last = node.value[-1]
-            end = _end(last[1] if isinstance(last, tuple) else last)
-            first = node.value[0][0] if isinstance(node.value[0], tuple) else node.value[0]
-            between = self.text[node.start_mark.index + 1 : first.start_mark.index]
-            text = f",{between if between.isspace() and self._newline in between else ' '}{text}"
-        self._replace(end, end, text)
-
-    def _below(self, node: Any, text: str, mark: Any, *, dash: bool = False) -> None:
-        """Add a line after a block mapping or list."""
-        column = node.start_mark.column if dash else mark.column
-        end = _end(node)
-        if end and self.text[end - 1] == "\n":  # a block scalar ends with its line
-            self._replace(end, end, f"{' ' * column}{text}{self._newline}")
-            return
-        line_end = self.text.find("\n", end)
-        line_end = len(self.text) if line_end < 0 else line_end
-        if self.text[line_end - 1 : line_end] == "\r":
-            line_end -= 1
-        self._replace(line_end, line_end, f"{self._newline}{' ' * column}{text}")
-
-    @property
-    def _newline(self) -> str:
-        return "\r\n" if "\r\n" in self.text else "\n"
+        """Take a field out of its mapping."""
+        ...
 
 
-def _children(node: Any) -> Iterator[tuple[str | int, tuple[Any, Any]]]:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                yield key.value, (key, value)
-    elif isinstance(node, yaml.SequenceNode):
-        for place, item in enumerate(node.value):
-            yield place, (None, item)
+def splicer_for(data: bytes, name: str = "") -> Splicer:
+    """A splicer for the syntax that a text is in; raises EditError where it cannot be read."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise EditError(f"{name}: not UTF-8 text ({error})") from error
+    line = conflict_line(text)
+    if line:
+        raise EditError(f"{name}:{line}: {CONFLICT}")
+    syntax = syntax_of(name, data)
+    if syntax == "toml":
+        from .splice_toml import TomlSplicer  # tomlkit is asked for by those who have TOML
 
+        return TomlSplicer(text, name)
+    from .splice_text import TextSplicer
 
-def _end(node: Any) -> int:
-    """Where a node's own text ends; a block's end mark lies at the next token, beyond comments that are not its."""
-    while not isinstance(node, yaml.ScalarNode) and not node.flow_style and node.value:
-        last = node.value[-1]
-        node = last[1] if isinstance(last, tuple) else last
-    return int(node.end_mark.index)
-
-
-def _shift(text: str, by: int) -> str:
-    """The lines after the first, indented ``by`` more (or less)."""
-    if by == 0:
-        return text
-    first, *rest = text.splitlines(keepends=True)
-    shifted = (" " * by + line if by > 0 else line[min(-by, len(line) - len(line.lstrip(" "))) :] for line in rest)
-    return first + "".join(line if not line.strip() else new for line, new in zip(rest, shifted, strict=True))
-
-
-def _spell(path: Path) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
+    return TextSplicer(text, name, is_json=syntax == "json")

@@ -36,10 +36,11 @@ def strict_problems(
     *,
     folders: Iterable[str],
     now: float,
+    policy: Policy | None = None,
     watch: Watch = lambda items, _: items,
 ) -> list[Problem]:
     """Everything that the release discipline, the rules themselves and the code say against the flags."""
-    policy = read_policy(ruleset.policy, file=documents.name)
+    policy = policy or read_policy(ruleset.policy, place=documents.lines().place)
     lines = documents.lines()
     history = _history(documents)
     usage = find_usage(folders, ruleset.flags, watch=watch)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from difflib import unified_diff
 from pathlib import Path
@@ -13,10 +14,13 @@ from typing import Any, Protocol
 
 from ..errors import ConfigurationError, ConflictError
 from ..sources.base import Change, Writable
+from ..sources.wrappers import base_of
+from .apprevision import app_revision
+from .changes import told_changes
 from .documents import Documents, read_documents
 from .edits import Edited
 
-__all__ = ["FileTarget", "StoreTarget", "Target", "atomic_write"]
+__all__ = ["FileTarget", "StoreTarget", "Target", "atomic_write", "written_to"]
 
 
 class Target(Protocol):
@@ -54,13 +58,22 @@ class FileTarget:
         return str(path)
 
 
+def written_to(source: Any) -> Any:
+    """The source that a change of ``source`` goes to: below what lies over it; raises ConfigurationError for none."""
+    found = base_of(source)
+    if isinstance(found, Writable):
+        return found
+    if getattr(found, "is_readonly", False):
+        raise ConfigurationError(f"{found.name} cannot be written: it was opened read-only (`readonly`)")
+    told = "change the flags where they come from; redis://, postgresql:// and a site's database can be written"
+    raise ConfigurationError(f"{found.name} cannot be written: {told}")
+
+
 class StoreTarget:
     """A source that takes writes: Redis, a database, memory."""
 
     def __init__(self, source: Any, *, dialect: str | None = None) -> None:
-        if not isinstance(source, Writable):
-            raise ConfigurationError(f"{source.name} cannot be written: change the flags where they come from")
-        self.source: Any = source
+        self.source: Any = written_to(source)
         self.dialect = dialect
         self._revision: str | None = None
 
@@ -70,11 +83,23 @@ class StoreTarget:
         if snapshot is None or not isinstance(snapshot.data, bytes):
             raise ConfigurationError(f"{self.source.name} holds no document that can be edited")
         self._revision = snapshot.revision
-        return Documents(snapshot.name, {snapshot.name: snapshot.data}, dialect=snapshot.format or self.dialect)
+        self.dialect = snapshot.format or self.dialect
+        return Documents(snapshot.name, {snapshot.name: snapshot.data}, dialect=self.dialect)
 
     def write(self, edited: Edited, *, actor: str, reason: str, via: str, key: str) -> str:
         """Write with compare-and-set on the revision that was read."""
-        change = Change(data=edited.after, actor=actor, reason=reason, via=via, keys=(key,))
+        old, new = (
+            Documents(edited.file, {edited.file: data}, dialect=self.dialect) for data in (edited.before, edited.after)
+        )
+        change = Change(
+            data=edited.after,
+            actor=actor,
+            reason=reason,
+            via=via,
+            keys=(key,),
+            records=told_changes(old, new, now=time.time()),
+            app_revision=app_revision(),
+        )
         try:
             return str(self.source.write(change, self._revision))
         except ConflictError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from .templates import Token, template_mentions, tokens
 
@@ -17,6 +17,8 @@ _TESTS: Final = re.compile(
     r"""\s*(?:if|elif)\s+(?P<no>not\s+)?(?:flags\.(?P<name>\w+)|flags\[(["'])(?P<index>[^"']+)\3\]"""
     r"""|(["'])(?P<test>[^"']+)\5\s+is\s+(?P<isnot>not\s+)?enabled_flag|flag\((["'])(?P<call>[^"']+)\8\))\s*"""
 )
+_VALUE: Final = re.compile(r"""\s*flag_value(?:\s+|\()(["'])(?P<key>[^"']+)\1\)?\s*""")
+_HARMLESS: Final = re.compile(r"[\w #.,:;!?/()+*=-]*")
 
 
 class _Block(NamedTuple):
@@ -24,16 +26,30 @@ class _Block(NamedTuple):
     tags: list[Token]
 
 
-def remove_from_template(text: str, key: str, value: bool) -> tuple[str, list[int]]:
+def remove_from_template(text: str, key: str, value: bool, *, shown: Any = None) -> tuple[str, list[int]]:
     """The template with every block on ``key`` settled to ``value``, and the lines that a person must look at.
+
+    ``shown`` is what the flag's value tag prints: text takes its place where no escaping could change it.
 
     >>> remove_from_template('{% flag "beta" %}new{% else %}old{% endflag %}', "beta", True)
     ('new', [])
     """
     while (block := _settled_block(text, key)) is not None:
         text = _settle(text, block, key, value)
+    text = _shown(text, key, shown)
     names = {key, key.replace("-", "_")}
     return text, sorted(line for found, line in template_mentions(text) if found in names)
+
+
+def _shown(text: str, key: str, value: Any) -> str:
+    """The text with ``{% flag_value "key" %}`` and ``{{ flag_value("key") }}`` printed out."""
+    if not (isinstance(value, str) and _HARMLESS.fullmatch(value)) and type(value) is not int:
+        return text
+    for token in reversed(list(tokens(text))):
+        found = _VALUE.fullmatch(token.inside)
+        if found is not None and found["key"] == key:
+            text = text[: token.start] + str(value) + text[token.end :]
+    return text
 
 
 def _settled_block(text: str, key: str) -> _Block | None:

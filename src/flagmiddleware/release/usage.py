@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from .templates import template_mentions
 
-__all__ = ["Mention", "Usage", "find_usage"]
+__all__ = ["Mention", "Usage", "find_usage", "source_files"]
 
 _SURE: Final = frozenset({"is_enabled", "ais_enabled", "flag_required"})
 _OPENFEATURE: Final = re.compile(r"get_(boolean|string|integer|float|object)_(value|details)(_async)?")
@@ -54,7 +54,7 @@ Watch = Callable[[Iterable[Path], str], Iterable[Path]]
 def find_usage(folders: Iterable[str | Path], keys: Iterable[str], *, watch: Watch = lambda items, _: items) -> Usage:
     """Every mention of a flag below ``folders``; files that cannot mention one are not parsed."""
     known = frozenset(keys)
-    files = [file for folder in folders for file in _files(Path(folder))]
+    files = source_files(folders)
     python = [file for file in files if file.suffix == ".py"]
     scanner = _Scanner(known)
     for file in watch(python, "reading code"):
@@ -69,6 +69,11 @@ def find_usage(folders: Iterable[str | Path], keys: Iterable[str], *, watch: Wat
     for mention in mentions:
         found[mention.key].append(mention)
     return Usage(found, len(files), scanner.names())
+
+
+def source_files(folders: Iterable[str | Path]) -> list[Path]:
+    """The Python files and templates below some folders; what was installed or built there is left out."""
+    return [file for folder in folders for file in _files(Path(folder))]
 
 
 def _files(folder: Path) -> Iterator[Path]:

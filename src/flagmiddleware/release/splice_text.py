@@ -1,0 +1,243 @@
+"""Change single values in a YAML or JSON text and leave every other byte as it is.
+
+The text is never written out again from data: positions of keys and values are taken from the parser and new text is
+put in between, so comments, order, quotes, line ends and indentation of everything else cannot change.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import yaml
+
+from .splice import EditError, Path
+
+__all__ = ["TextSplicer"]
+
+_Loader: Final[Any] = getattr(yaml, "CLoader", yaml.Loader)
+_PLAIN: Final = re.compile(r"[A-Za-z0-9](?:[\w.%+-]|:(?=\S))*", re.ASCII)
+
+
+class TextSplicer:
+    """Splices YAML and JSON: positions come from the parser, and new text is put in between."""
+
+    def __init__(self, text: str, name: str = "", *, is_json: bool = False) -> None:
+        self.name, self.is_json = name, is_json
+        self._bom = "\ufeff" if text.startswith("\ufeff") else ""
+        self.text = text[len(self._bom) :]
+        self._compose()
+
+    @property
+    def data(self) -> bytes:
+        """The text as it is now."""
+        return (self._bom + self.text).encode("utf-8")
+
+    def _compose(self) -> None:
+        try:
+            self._root = yaml.compose(self.text, Loader=_Loader)
+        except yaml.YAMLError as error:
+            raise EditError(f"{self.name}: not valid YAML: {error}") from error
+
+    def _replace(self, start: int, end: int, text: str) -> None:
+        self.text = self.text[:start] + text + self.text[end:]
+        self._compose()
+
+    # -- finding --------------------------------------------------------------------------------------------------
+
+    def _find(self, path: Path) -> tuple[Any, Any] | None:
+        """The key node and the value node at a path; None where there is no such thing."""
+        key, node = None, self._root
+        for part in path:
+            found = next((pair for name, pair in _children(node) if name == part), None)
+            if found is None:
+                return None
+            key, node = found
+        return key, node
+
+    def has(self, *path: str | int) -> bool:
+        """Whether something stands at ``path``."""
+        return self._find(path) is not None
+
+    def names(self, *path: str | int) -> tuple[str | int, ...]:
+        """The keys of a mapping, or the places of a list; empty where there is neither."""
+        found = self._find(path)
+        return () if found is None else tuple(name for name, _ in _children(found[1]))
+
+    # -- changing -------------------------------------------------------------------------------------------------
+
+    def put(self, path: Path, value: Any, *, first: bool = False) -> None:
+        """Make the field at ``path`` hold ``value``.
+
+        A field that is missing is added to its mapping: at its head with ``first``, else at its end. Mappings that
+        are missing around it are added, too.
+        """
+        found = self._find(path)
+        if found is not None:
+            start = found[1].start_mark.index
+            space = " " if start and self.text[start - 1] == ":" else ""
+            self._replace(start, _end(found[1]), space + self._spell(value))
+            return
+        parent = self._find(path[:-1])
+        if parent is None or not isinstance(parent[1], yaml.MappingNode):
+            self.put(path[:-1], {str(path[-1]): value}, first=first)
+        else:
+            self._add(parent[1], self._field(str(path[-1]), value), first=first)
+
+    def append(self, path: Path, value: Any) -> None:
+        """Add an item to the end of a list; a list that is missing is made."""
+        found = self._find(path)
+        if found is None or not isinstance(found[1], yaml.SequenceNode):
+            self.put(path, [value])
+        elif found[1].flow_style:
+            self._close(found[1], self._spell(value))
+        else:
+            self._below(found[1], f"- {self._spell_item(value)}", found[1].value[0].start_mark, dash=True)
+
+    def _spell_item(self, value: Any) -> str:
+        """An item of a list that is written over several lines: an object of one word needs no braces."""
+        if isinstance(value, dict) and len(value) == 1:
+            ((name, inner),) = value.items()
+            if not isinstance(inner, dict | list):
+                return self._field(name, inner)
+        return self._spell(value)
+
+    def rename(self, path: Path, name: str, value: Any) -> None:
+        """Put another field, with another name, in the place of the one at ``path``."""
+        found = self._there(path)
+        self._replace(found[0].start_mark.index, _end(found[1]), self._field(name, value))
+
+    def adopt(self, path: Path, other: Any) -> None:
+        """Make the field what it is in another text: its own lines and comments, indented as here."""
+        key, value = other._there(path)
+        text = other.text[key.start_mark.index : _end(value)]
+        here = self._find(path)
+        if here is not None and here[0] is not None:
+            by = here[0].start_mark.column - key.start_mark.column
+            self._replace(here[0].start_mark.index, _end(here[1]), _shift(text, by))
+            return
+        around = self._find(path[:-1])
+        if around is None or not isinstance(around[1], yaml.MappingNode):
+            raise EditError(f"{self.name}: there is no mapping at {_spell_path(path[:-1])}")
+        if around[1].flow_style:
+            self._close(around[1], text)
+        else:
+            mark = around[1].value[0][0].start_mark
+            self._below(around[1], _shift(text, mark.column - key.start_mark.column), mark)
+
+    def remove(self, path: Path) -> None:
+        """Take a field out of its mapping, with its line where it has one to itself."""
+        key, value = self._there(path)
+        found = self._find(path[:-1])
+        assert found is not None  # noqa: S101 - _there found something in it
+        mapping = found[1]
+        place = next(n for n, (name, _) in enumerate(mapping.value) if name is key)
+        if len(mapping.value) == 1:
+            self._replace(*self._only(mapping, key, value), "" if mapping.flow_style else "{}")
+        elif not mapping.flow_style:
+            start = self.text.rfind("\n", 0, key.start_mark.index) + 1
+            end = self.text.find("\n", _end(value) - (self.text[_end(value) - 1] == "\n"))
+            self._replace(start, len(self.text) if end < 0 else end + 1, "")
+        elif place:
+            self._replace(_end(mapping.value[place - 1][1]), _end(value), "")
+        else:
+            self._replace(key.start_mark.index, mapping.value[1][0].start_mark.index, "")
+
+    @staticmethod
+    def _only(mapping: Any, key: Any, value: Any) -> tuple[int, int]:
+        if mapping.flow_style:
+            return mapping.start_mark.index + 1, mapping.end_mark.index - 1
+        return key.start_mark.index, _end(value)
+
+    def _there(self, path: Path) -> tuple[Any, Any]:
+        found = self._find(path)
+        if found is None or found[0] is None:
+            raise EditError(f"{self.name}: there is no {_spell_path(path)}")
+        return found
+
+    def _field(self, name: str, value: Any) -> str:
+        """``name: value`` in the file's own syntax."""
+        return f'"{name}": {self._spell(value)}' if self.is_json else f"{name}: {self._spell(value)}"
+
+    def _spell(self, value: Any) -> str:
+        if isinstance(value, dict):
+            return "{" + ", ".join(self._field(name, inner) for name, inner in value.items()) + "}"
+        if isinstance(value, list):
+            return f"[{', '.join(map(self._spell, value))}]"
+        is_plain = isinstance(value, str) and not self.is_json and _PLAIN.fullmatch(value)
+        return str(value) if is_plain else json.dumps(value, ensure_ascii=False)
+
+    def _add(self, mapping: Any, field: str, *, first: bool) -> None:
+        if mapping.flow_style:
+            if first and mapping.value:
+                start = mapping.value[0][0].start_mark.index
+                between = self.text[mapping.start_mark.index + 1 : start]
+                self._replace(start, start, f"{field},{between if between.strip() == '' and between else ' '}")
+            else:
+                self._close(mapping, field)
+        elif first:
+            mark = mapping.value[0][0].start_mark
+            self._replace(mark.index, mark.index, f"{field}{self._newline}{' ' * mark.column}")
+        else:
+            self._below(mapping, field, mapping.value[0][0].start_mark)
+
+    def _close(self, node: Any, text: str) -> None:
+        """Add to the end of a flow mapping or list."""
+        end = node.end_mark.index - 1
+        if node.value:
+            last = node.value[-1]
+            end = _end(last[1] if isinstance(last, tuple) else last)
+            first = node.value[0][0] if isinstance(node.value[0], tuple) else node.value[0]
+            between = self.text[node.start_mark.index + 1 : first.start_mark.index]
+            text = f",{between if between.isspace() and self._newline in between else ' '}{text}"
+        self._replace(end, end, text)
+
+    def _below(self, node: Any, text: str, mark: Any, *, dash: bool = False) -> None:
+        """Add a line after a block mapping or list."""
+        column = node.start_mark.column if dash else mark.column
+        end = _end(node)
+        if end and self.text[end - 1] == "\n":  # a block scalar ends with its line
+            self._replace(end, end, f"{' ' * column}{text}{self._newline}")
+            return
+        line_end = self.text.find("\n", end)
+        line_end = len(self.text) if line_end < 0 else line_end
+        if self.text[line_end - 1 : line_end] == "\r":
+            line_end -= 1
+        self._replace(line_end, line_end, f"{self._newline}{' ' * column}{text}")
+
+    @property
+    def _newline(self) -> str:
+        return "\r\n" if "\r\n" in self.text else "\n"
+
+
+def _children(node: Any) -> Iterator[tuple[str | int, tuple[Any, Any]]]:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                yield key.value, (key, value)
+    elif isinstance(node, yaml.SequenceNode):
+        for place, item in enumerate(node.value):
+            yield place, (None, item)
+
+
+def _end(node: Any) -> int:
+    """Where a node's own text ends; a block's end mark lies at the next token, beyond comments that are not its."""
+    while not isinstance(node, yaml.ScalarNode) and not node.flow_style and node.value:
+        last = node.value[-1]
+        node = last[1] if isinstance(last, tuple) else last
+    return int(node.end_mark.index)
+
+
+def _shift(text: str, by: int) -> str:
+    """The lines after the first, indented ``by`` more (or less)."""
+    if by == 0:
+        return text
+    first, *rest = text.splitlines(keepends=True)
+    shifted = (" " * by + line if by > 0 else line[min(-by, len(line) - len(line.lstrip(" "))) :] for line in rest)
+    return first + "".join(line if not line.strip() else new for line, new in zip(rest, shifted, strict=True))
+
+
+def _spell_path(path: Path) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
