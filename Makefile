@@ -61,8 +61,8 @@ faults: $(VENV)/.test ## every fault of docs/reliability.md, injected for real (
 propagation: $(VENV)/.test ## flips followed through every server set-up, written to benchmarks/RESULTS.md (FLIPS=50)
 	$(BIN)/python -m benchmarks.propagation --flips $(or $(FLIPS),50) --write
 
-soak: $(VENV)/.test ## a day of changes, compressed into minutes: memory, descriptors and threads stay flat
-	$(BIN)/python -m benchmarks.bench_soak --write
+soak: $(VENV)/.test ## a day of changes in 10 to 30 minutes: memory, descriptors, threads stay flat (SOAK=--quick: a tenth)
+	$(BIN)/python -m benchmarks.bench_soak $(or $(SOAK),--write)
 
 bench: $(VENV)/.bench ## all benchmarks, written to benchmarks/RESULTS.md (on a quiet machine)
 	$(BIN)/python -m benchmarks.run --write

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 import pytest
 
 __all__ = [
+    "ending_with_us",
     "free_port",
     "missing",
     "nginx_server",
@@ -78,6 +79,15 @@ def wait_for_port(port: int, process: subprocess.Popen[Any] | None = None, timeo
     wait_for(listening, f"nothing listened on port {port}", timeout)
 
 
+def ending_with_us(command: Sequence[str]) -> list[str]:
+    """``command``, told by the kernel to end when this process does.
+
+    A test that runs into its time limit ends pytest at once, and so does whoever kills it: no ``finally`` runs then.
+    """
+    setpriv = shutil.which("setpriv")  # of util-linux; elsewhere the server stays
+    return [setpriv, "--pdeathsig", "TERM", *command] if setpriv else list(command)
+
+
 @contextmanager
 def running(
     command: Sequence[str], *, port: int, log: Path | None = None, **options: Any
@@ -85,7 +95,12 @@ def running(
     """``command`` as a process group of its own, once it listens on ``port``; ended, whatever happens, afterwards."""
     with open(log or os.devnull, "ab") as output:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, **options
+            ending_with_us(command),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            **options,
         )
     try:
         try:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from .model import ErrorCode, Evaluation, Flag, Reason, Rule
 
-__all__ = ["Answers", "fit", "not_found", "rule_name"]
+__all__ = ["Answers", "fit", "is_on", "not_found", "rule_name"]
 
 _KEYLESS: Final = "is needed to place the subject and the context has none that can be hashed"
 _NO_TARGETING_KEY: Final = f"a targeting key {_KEYLESS}"  # one text for all flags
@@ -16,6 +16,16 @@ _NO_TARGETING_KEY: Final = f"a targeting key {_KEYLESS}"  # one text for all fla
 def rule_name(rule: Rule, place: int) -> str:
     """What a rule is called in evaluations and explanations: its name, or its place in the list counted from 1."""
     return rule.name or intern(f"rule {place + 1}")  # one text for all the flags that have so many rules
+
+
+def is_on(flag: Flag, variant: str | None) -> bool:
+    """Whether the flag counts as enabled where this variant is served: any but ``off``.
+
+    Where a dialect gives a flag no ``off``, it is a variant whose value is not false.
+    """
+    if variant is None or flag.off is not None:
+        return variant is not None and variant != flag.off
+    return flag.variants.get(variant) is not False
 
 
 class Answers:
@@ -56,7 +66,7 @@ class Answers:
             variant=flag.labels.get(variant, variant) if variant is not None else None,
             reason=reason,
             rule=rule,
-            is_enabled=variant is not None and variant != flag.off and value is not False,
+            is_enabled=is_on(flag, variant),
             flag_metadata=flag.metadata,
             error_code=code,
             error_message=message,

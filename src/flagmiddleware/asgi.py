@@ -54,8 +54,11 @@ class ASGIFacts(Facts[Scope]):
         return method
 
     def path(self, request: Scope) -> str | None:
-        """The path, mount points included."""
+        """The path, mount points included: it begins with ``root_path``, which hypercorn's option leaves out of it."""
         path: str | None = request.get("path")
+        root = request.get("root_path")
+        if root and path is not None and not f"{path}/".startswith(f"{root.rstrip('/')}/"):
+            return f"{root.rstrip('/')}{path}"
         return path
 
     def query(self, request: Scope) -> str | None:
@@ -139,8 +142,10 @@ class FlagMiddleware:
     # beside `**settings` is more than mypy's idea of `Middleware(…)` can hold.
     def __init__(self, app: ASGIApp, *source: Any, **settings: Any) -> None:
         self.app = app
+        if len(source) > 1:
+            raise ConfigurationError("FlagMiddleware(source=…): give one source, and every option by its name")
         if source:
-            (settings["source"],) = source
+            settings["source"] = source[0]
         self.installation = Installation.build(settings, type(self).facts(), spelling=_spelling)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

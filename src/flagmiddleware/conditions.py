@@ -25,6 +25,8 @@ _TRUE: Final = object()
 _FALSE: Final = object()
 _NOTHING: Final = object()
 
+_LONGEST_REASON: Final = 120  # characters of what another library says; some repeat the whole operand
+
 
 def elements(value: Any) -> Iterable[Any]:
     """The values that an attribute holds: a list's or set's elements, nothing where it is missing, else itself."""
@@ -131,7 +133,7 @@ def _prepare_pattern(operand: Any) -> Any:
         return tuple(re2.compile(text.encode("utf-8", "surrogatepass"), options) for text in texts)
     except (re2.error, UnicodeError) as error:
         told = error.args[0] if error.args else error
-        text = told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)
+        text = (told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told))[:_LONGEST_REASON]
         raise ValueError(f"expected a pattern that RE2 accepts ({text})") from error
 
 
@@ -258,7 +260,8 @@ def _prepare_networks(operand: Any) -> tuple[Any, ...]:
     try:
         return tuple(ip_network(text, strict=False) for text in texts)
     except ValueError as error:
-        raise ValueError(f'expected a network such as "10.0.0.0/8" or "2001:db8::/32" ({error})') from error
+        reason = str(error)[-_LONGEST_REASON:]
+        raise ValueError(f'expected a network such as "10.0.0.0/8" or "2001:db8::/32" ({reason})') from error
 
 
 def _addresses(value: Any) -> Iterator[Any]:

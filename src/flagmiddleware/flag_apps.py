@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from inspect import isawaitable
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from .errors import ConfigurationError
 from .web.current import running_flags
@@ -22,6 +22,9 @@ Send: TypeAlias = "Callable[[MutableMapping[str, Any]], Awaitable[None]]"
 
 _ONLY_GET = Answer(405, [("Allow", "GET, HEAD")])
 _NOTHING = Answer(404, [])
+_READS: Final = ("GET", "HEAD")
+_ROOT: Final = ("", "/")
+_HEALTH: Final = "/health"
 
 
 def flags_asgi(*, may_see: Callable[[Scope], Any] | None = None) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
@@ -34,15 +37,16 @@ def flags_asgi(*, may_see: Callable[[Scope], Any] | None = None) -> Callable[[Sc
         if scope["type"] != "http":
             return
         # The path is whole under some frameworks, and without the mount point under others.
-        path, here = scope["path"].removeprefix(scope.get("root_path", "")), _here()
+        method, path = scope["method"], scope["path"].removeprefix(scope.get("root_path", ""))
         detail = False
-        if scope["method"] in ("GET", "HEAD") and path == "/health" and may_see is not None:
+        if method in _READS and path == _HEALTH and may_see is not None:
             found = may_see(scope)
             detail = bool(await found if isawaitable(found) else found)
-        await here.ready(*public_keys(here.plan))
+        elif method in _READS and path in _ROOT:  # and for nothing else: the health check waits for no database
+            here = _here()
+            await here.ready(*public_keys(here.plan))
         known = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"if-none-match"), None)
-        answer = _answer(scope["method"], path, known, detail)
-        await send_asgi(answer, send, head=scope["method"] == "HEAD")
+        await send_asgi(_answer(method, path, known, detail), send, head=method == "HEAD")
 
     return app
 
@@ -54,7 +58,7 @@ def flags_wsgi(
 
     def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
-        detail = path == "/health" and may_see is not None and bool(may_see(environ))
+        detail = method in _READS and path == _HEALTH and may_see is not None and bool(may_see(environ))
         answer = _answer(method, path, environ.get("HTTP_IF_NONE_MATCH"), detail)
         return start_wsgi(answer, start_response, head=method == "HEAD")
 
@@ -62,12 +66,12 @@ def flags_wsgi(
 
 
 def _answer(method: str, path: str, if_none_match: str | None, detail: bool) -> Answer:
-    if path not in ("", "/", "/health"):
+    if path != _HEALTH and path not in _ROOT:
         return _NOTHING
-    if method not in ("GET", "HEAD"):
+    if method not in _READS:
         return _ONLY_GET
     here = _here()
-    return here.installation.health(detail=detail) if path == "/health" else flags_answer(here, if_none_match)
+    return here.installation.health(detail=detail) if path == _HEALTH else flags_answer(here, if_none_match)
 
 
 def _here() -> Any:

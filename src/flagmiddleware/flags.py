@@ -18,13 +18,14 @@ import msgspec
 from .answers import fit, not_found
 from .bound import BoundFlags, OverriddenFlags
 from .context import EMPTY, Context
-from .holder import Holder, State, Status
+from .holder import Holder
 from .log import log
-from .model import Evaluation, Ruleset
+from .model import Evaluation, Reason, Ruleset
 from .overrides import ACTIVE, Override, counted
 from .plan import Plan, is_same
 from .reading import reader
 from .sources.base import Source
+from .status import State, Status
 
 if TYPE_CHECKING:
     from .interpreter import Explanation
@@ -165,7 +166,7 @@ class Flags:
         if not isinstance(context, Context):
             context = Context(None, context) if isinstance(context, Mapping) else EMPTY
         evaluation = plan.recover(flag, context, here, error)
-        if evaluation.error_code is not None:
+        if evaluation.reason is Reason.ERROR:  # a missing key is the caller's, and serves the default
             self._log_once(flag.key, f"{evaluation.error_code}: {evaluation.error_message}")
         return evaluation
 

@@ -8,7 +8,7 @@ __all__ = ["FrozenDict", "FrozenList", "freeze"]
 
 
 def _refuse(*_: object, **__: object) -> NoReturn:
-    raise TypeError("a flag's value is shared by all requests and cannot be changed; copy it first")
+    raise TypeError("what a flag serves is shared by all requests and read-only; copy it first")
 
 
 class FrozenDict(dict[str, Any]):
@@ -54,7 +54,7 @@ def freeze(value: Any) -> Any:
 
     >>> freeze({"a": [1]})["a"].append(2)
     Traceback (most recent call last):
-    TypeError: a flag's value is shared by all requests and cannot be changed; copy it first
+    TypeError: what a flag serves is shared by all requests and read-only; copy it first
     """
     if isinstance(value, dict):
         return FrozenDict({key: freeze(item) for key, item in value.items()})

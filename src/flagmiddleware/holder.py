@@ -10,12 +10,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from enum import Enum
 from threading import Thread
 from time import monotonic, time
 from typing import Final, NamedTuple, Protocol
-
-import msgspec
 
 from .errors import FlagMiddlewareError, SourceError
 from .log import log
@@ -23,42 +20,13 @@ from .model import Ruleset
 from .plan import Plan
 from .reading import Read
 from .sources.base import Layers, Snapshot, Source
+from .status import State, Status
 
-__all__ = ["Holder", "State", "Status"]
+__all__ = ["Holder", "Refresher"]
 
 _INLINE_BYTES: Final = {"json": 64 * 1024, "yaml": 16 * 1024}  # about 3 ms of parsing each
 _START_TIMEOUT: Final = 2.0  # seconds that a start waits for the network, unless the source says otherwise
 _LOADING_LIMIT: Final = 60.0  # seconds after which a reload that never reported back is started anew
-
-
-class State(str, Enum):
-    """What a source is like; STALE means that the answers are the last good ones."""
-
-    NOT_READY = "NOT_READY"
-    READY = "READY"
-    STALE = "STALE"
-    ERROR = "ERROR"
-
-    __str__ = str.__str__
-
-
-class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """How the definitions are doing.
-
-    ``age`` is seconds since the source last confirmed them, ``since`` the time (seconds since 1970) of the last change
-    of ``state``, ``last_error`` what went wrong last (empty when all is well), ``fallbacks`` how many decisions
-    compiled code had to leave to the interpreter, ``reloads`` how many plans were put in place after the first.
-    """
-
-    state: State
-    source: str
-    revision: str = ""
-    flags: int = 0
-    age: float = 0.0
-    since: float = 0.0
-    last_error: str = ""
-    fallbacks: int = 0
-    reloads: int = 0
 
 
 class _Loading(NamedTuple):
@@ -91,6 +59,13 @@ def _is_big(snapshot: Snapshot) -> bool:
     documents = data if isinstance(data, Mapping) else {snapshot.name: data}
     json = all(name.endswith((".json", ".toml")) or text[:1] == b"{" for name, text in documents.items())
     return sum(map(len, documents.values())) > _INLINE_BYTES["json" if json else "yaml"]
+
+
+def _is_ended(snapshot: Snapshot) -> bool:
+    data = snapshot.data
+    if isinstance(data, Layers):
+        return all(layer is None or _is_ended(layer) for layer in (data.lower, data.upper))
+    return not isinstance(data, bytes) or not data or data.endswith((b"\n", b"}"))
 
 
 class Holder:
@@ -238,9 +213,8 @@ class Holder:
 
     def _looks_cut(self, ruleset: Ruleset, snapshot: Snapshot) -> bool:
         """Whether a file that was written just now may be half of what it is going to be."""
-        data = snapshot.data
         gone = self.plan.ruleset.flags.keys() - ruleset.flags.keys()
-        return bool(gone) or (isinstance(data, bytes) and not data.endswith(b"\n") and data[-1:] not in b"}")
+        return bool(gone) or not _is_ended(snapshot)
 
     def _put(self, snapshot: Snapshot, ruleset: Ruleset) -> None:
         previous = self.plan

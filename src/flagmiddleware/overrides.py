@@ -12,9 +12,10 @@ from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
+from .answers import is_on
 from .model import Evaluation, Flag, Reason
 
-__all__ = ["ACTIVE", "Override", "current", "layered", "override_reads", "overriding", "serve_override"]
+__all__ = ["ACTIVE", "Override", "counted", "current", "layered", "override_reads", "overriding", "serve_override"]
 
 Override: TypeAlias = "bool | str | Callable[[Any], bool | str | None]"
 """true or false, a variant's name, or a function of the context (None: not overridden for this subject)."""
@@ -97,6 +98,6 @@ def serve_override(key: str, flag: Flag | None, override: Override, context: Any
         value=served,
         variant=variant,
         reason=Reason.OVERRIDE,
-        is_enabled=variant is not None and variant != flag.off and served is not False,
+        is_enabled=is_on(flag, variant),
         flag_metadata=flag.metadata,
     )

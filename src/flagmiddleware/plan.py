@@ -7,13 +7,12 @@ functions of the flags that are still the same.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from math import inf
 from typing import TYPE_CHECKING, Final
 from weakref import ref
 
+from .collector import paused_collector
 from .context import TARGETING_KEY
 from .errors import ContextNotReadyError
 from .model import (
@@ -72,18 +71,6 @@ class _Stub:
         # The plan may have been replaced since the caller took this from its table: its like decides the same.
         plan = self.home.plan() or Plan(self.home.ruleset, self.home.instant)
         return plan.compile(self.flag)(ctx, here)
-
-
-@contextmanager
-def _paused_collector() -> Iterator[None]:
-    """A plan makes an object for each flag and no garbage."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def is_same(old: Flag | None, new: Flag | None) -> bool:
@@ -164,7 +151,7 @@ class Plan:
         self.instant = instant
         self.fallbacks: int = 0 if previous is None else previous.fallbacks
         home = _Home(self)
-        with _paused_collector():
+        with paused_collector():
             self.table: dict[str, Decide] = {key: _Stub(home, flag) for key, flag in ruleset.flags.items()}
         self.timed = _timed(ruleset, previous)
         edges = (edge for flag in self.timed for edge in _boundaries(flag, instant, interval) if edge > instant)

@@ -1,4 +1,4 @@
-"""From what a source hands out to definitions: which parser reads a snapshot, and how layers become one set of flags."""
+"""From what a source hands out to definitions: which parser reads a snapshot."""
 
 from __future__ import annotations
 

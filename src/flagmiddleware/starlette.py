@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import wraps
 from inspect import isclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -16,7 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import Scope
 
 from . import asgi
-from .errors import ConfigurationError, FlagMiddlewareError
+from .errors import ConfigurationError
 from .starlette_routes import flags_endpoints, qa_endpoint
 from .web.current import current_flags
 from .web.frontend import flags_json, script_tag
@@ -69,15 +69,19 @@ class FlagMiddleware(asgi.FlagMiddleware):
     facts = StarletteFacts
 
     def __init__(self, app: asgi.ASGIApp, *source: Any, **settings: Any) -> None:
-        self._environments = _taught(settings.pop("templates", ()))
+        self.app = app
         try:
-            super().__init__(app, *source, **settings)
-        except FlagMiddlewareError:
+            self._make(source, settings)
+        except Exception:
             # Starlette makes its middlewares when it is first called, for the lifespan; servers take an exception
             # there for an application without a lifespan, and go on to serve errors.
-            self.app = app
             self._again = type(self), source, settings
             self.__class__ = _Unstarted
+
+    def _make(self, source: Sequence[Any], settings: Mapping[str, Any]) -> None:
+        given = dict(settings)
+        self._environments = _taught(given.pop("templates", ()))
+        super().__init__(self.app, *source, **given)
 
     def started(self, scope: Scope) -> None:
         """Tell about gates and templates whose flags nobody defined."""
@@ -99,8 +103,8 @@ class _Unstarted(FlagMiddleware):
     async def __call__(self, scope: Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         kind, source, settings = self._again
         try:
-            asgi.FlagMiddleware.__init__(self, self.app, *source, **settings)
-        except FlagMiddlewareError as error:
+            self._make(source, settings)
+        except Exception as error:
             if scope["type"] == "lifespan":
                 await receive()
                 await send({"type": "lifespan.startup.failed", "message": str(error)})

@@ -14,9 +14,10 @@ from typing import Any, Final, TypeAlias
 __all__ = ["Range", "parse_range", "parse_version"]
 
 _NUMBER = r"(0|[1-9][0-9]{0,17})"
-_IDENTIFIERS = r"[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*"
+_BUILD = r"[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*"
+_IDENTIFIER = r"(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"  # a number has no leading zeros here, either
 _VERSION: Final = re.compile(
-    rf"[vV]?{_NUMBER}(?:\.{_NUMBER})?(?:\.{_NUMBER})?(?:-({_IDENTIFIERS}))?(?:\+{_IDENTIFIERS})?", re.ASCII
+    rf"[vV]?{_NUMBER}(?:\.{_NUMBER})?(?:\.{_NUMBER})?(?:-({_IDENTIFIER}(?:\.{_IDENTIFIER})*))?(?:\+{_BUILD})?", re.ASCII
 )
 _COMPARISON: Final = re.compile(r"\s*(<=|>=|!=|=|<|>|\^|~)?\s*([^\s<>=!^~]+)")
 
@@ -72,7 +73,7 @@ def parse_range(text: object) -> Range:
     for mark, number in _COMPARISON.findall(text):
         low = parse_version(number)
         if low is None:
-            raise ValueError(f"{expected}, found {number!r}")
+            raise ValueError(f"{expected}, found {number[:60]!r}")
         if mark in ("^", "~"):
             found += [(ge, low), (lt, _ceiling(mark, number, low))]
         else:

@@ -37,6 +37,26 @@ DOCUMENT: dict[str, Any] = {
 }
 
 
+def test_only_off_is_off() -> None:
+    """Enabled is whoever is served another variant than `off`, whatever its value; overridden or not."""
+    variants = {"yes": True, "no": False, "never": False}
+    flags = Flags({"version": 1, "flags": {"a": {"variants": variants, "off": "no", "default": "never"}}})
+    assert flags.is_enabled("a")
+    assert flags.value("a") is False
+    with flags.override({"a": "never"}):
+        assert flags.is_enabled("a")
+    with flags.override({"a": "no"}):
+        assert not flags.is_enabled("a")
+
+
+def test_a_missing_key_is_no_fault_to_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Plain data instead of a Context goes the long way round; its missing key serves the default, silently."""
+    flags = Flags({"version": 1, "flags": {"a": {"default": True, "rules": [{"rollout": "25%"}]}}})
+    assert flags.evaluate("a", {"plan": "pro"}).error_code is ErrorCode.TARGETING_KEY_MISSING  # type: ignore[arg-type]
+    assert flags.is_enabled("a", {"plan": "pro"})  # type: ignore[arg-type]
+    assert not caplog.records
+
+
 @pytest.fixture
 def flags() -> Flags:
     return Flags(DOCUMENT)

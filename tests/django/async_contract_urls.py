@@ -7,14 +7,17 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.urls import include, path
 from django.views import View
 
 from flagmiddleware.django import current_flags, flag_required, flags_from
 from flagmiddleware.testing.contract_adapter import answer
 
 from . import contract_urls
-from .contract_urls import aread, hooks, keys
+from .contract_urls import aread, hooks, keys, patterns
+
+
+async def read(request: HttpRequest) -> HttpResponse:
+    return await aread(request)
 
 
 async def current(request: HttpRequest) -> HttpResponse:
@@ -70,25 +73,4 @@ class GatedClass(View):
         return HttpResponse("gated")
 
 
-urlpatterns = [
-    path("none", contract_urls.none),
-    path("read", aread),
-    path("aread", aread),
-    path("current", current),
-    path("cached", cached),
-    path("twice", twice),
-    path("stream", stream),
-    path("boom", boom),
-    path("json", contract_urls.template("{{ flags|flags_json }}")),
-    path("script", contract_urls.template("{% flags_script_tag nonce='n0nce' %}")),
-    path("flags/", include("flagmiddleware.django.urls")),
-    path("gated", gated("new-checkout")),
-    path("gated-class", GatedClass.as_view()),
-    path("gated-otherwise", gated("new-checkout", otherwise=old)),
-    path("gated-redirect", gated("new-checkout", redirect_to="/none")),
-    path("gated-status", gated("new-checkout", status=403)),
-    path("gated-any", gated(any=["dark", "new-checkout"])),
-    path("gated-all", gated(all=["always", "new-checkout"])),
-    path("gated-not", gated("!new-checkout")),
-    path("gated-variant", gated("checkout-button", variant="green")),
-]
+urlpatterns = patterns((read, current, cached, twice, stream, boom), gated, old, GatedClass)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -87,25 +87,25 @@ class GatedClass(View):
         return HttpResponse("gated")
 
 
-urlpatterns = [
-    path("none", none),
-    path("read", read),
-    path("aread", aread),
-    path("current", current),
-    path("cached", cached),
-    path("twice", twice),
-    path("stream", stream),
-    path("boom", boom),
-    path("json", template("{{ flags|flags_json }}")),
-    path("script", template("{% flags_script_tag nonce='n0nce' %}")),
-    path("flags/", include("flagmiddleware.django.urls")),
-    path("gated", gated("new-checkout")),
-    path("gated-class", GatedClass.as_view()),
-    path("gated-otherwise", gated("new-checkout", otherwise=old)),
-    path("gated-redirect", gated("new-checkout", redirect_to="/none")),
-    path("gated-status", gated("new-checkout", status=403)),
-    path("gated-any", gated(any=["dark", "new-checkout"])),
-    path("gated-all", gated(all=["always", "new-checkout"])),
-    path("gated-not", gated("!new-checkout")),
-    path("gated-variant", gated("checkout-button", variant="green")),
-]
+def patterns(views: Iterable[Callable[..., Any]], gated: Callable[..., Any], old: Any, gated_class: Any) -> list[Any]:
+    """The contract's pages; those of ``views`` are called as their functions are."""
+    return [
+        path("none", none),
+        path("aread", aread),
+        *(path(view.__name__, view) for view in views),
+        path("json", template("{{ flags|flags_json }}")),
+        path("script", template("{% flags_script_tag nonce='n0nce' %}")),
+        path("flags/", include("flagmiddleware.django.urls")),
+        path("gated", gated("new-checkout")),
+        path("gated-class", gated_class.as_view()),
+        path("gated-otherwise", gated("new-checkout", otherwise=old)),
+        path("gated-redirect", gated("new-checkout", redirect_to="/none")),
+        path("gated-status", gated("new-checkout", status=403)),
+        path("gated-any", gated(any=["dark", "new-checkout"])),
+        path("gated-all", gated(all=["always", "new-checkout"])),
+        path("gated-not", gated("!new-checkout")),
+        path("gated-variant", gated("checkout-button", variant="green")),
+    ]
+
+
+urlpatterns = patterns((read, current, cached, twice, stream, boom), gated, old, GatedClass)

@@ -197,6 +197,30 @@ def pushed() -> None:
     assert (entry.flag, entry.reason, entry.via) == ("beta", "it burns", "flags kill")
 
 
+def composed() -> None:
+    """A file and variables over the site's store, from settings: read through, written below; `django` names it."""
+    with open("flags.yaml", "w") as file:
+        file.write("version: 1\nflags: {beta: {}, other: {}}\n")
+    with open("mine.yaml", "w") as file:
+        file.write("version: 1\nflags: {beta: {rules: [{serve: true}]}}\n")
+    os.environ["SHOP_OTHER"] = "on"
+    settings.FLAGMIDDLEWARE = {
+        "SOURCE": {"url": "django", "fallback": "flags.yaml"}, "OVERLAY": "mine.yaml", "ENV_PREFIX": "SHOP_"
+    }  # fmt: skip
+    assert is_on()  # nothing is in the database yet
+    call_command("flags", "push", "flags.yaml", "django", "-m", "first")
+    until(lambda: installation().flags.status.revision == "1", "the push arrived")
+    assert is_on()
+    assert installation().flags.is_enabled("other")
+    call_command("flags", "kill", "beta", "-m", "it burns")
+    until(lambda: not is_on(), "the kill reached through the overlay")
+    assert HistoryEntry.objects.get(revision=2).flag == "beta"
+    call_command("flags", "status", "django")
+    call_command("flags", "pull", "django", "copy.yaml")
+    with open("copy.yaml") as file:
+        assert "enabled: false" in file.read()
+
+
 def reverted() -> None:
     """`manage.py flags revert REVISION:KEY` takes one flag back; what came later has to be taken back first."""
     put(None, beta=ON, other={})

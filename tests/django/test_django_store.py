@@ -27,6 +27,7 @@ SCENARIOS = [
     "tampered",
     "empty",
     "pushed",
+    "composed",
     "reverted",
     "migrated",
 ]

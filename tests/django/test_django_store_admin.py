@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from typing import Any
 
@@ -155,6 +156,28 @@ def test_flags_belong_to_their_owners() -> None:
     several = {"action": "restore_flags", "_selected_action": [pk("checkout"), pk("banner")], "reason": "x"}
     text = client.post(LIST, several, follow=True).content.decode()
     assert "Nothing was changed. banner" in text
+
+
+def test_roles_and_stages_hold_in_each_environment() -> None:
+    """Who only views in production edits what does not get there; a step in one environment is judged like any."""
+    policy = {"roles": {"shop": "operate"}, "environments": {"production": {"shop": "view"}}}
+    own = {"owner": ["shop", "engineering", "product"], "environments": {"production": {"rules": []}}}
+    elsewhere = {**DOCUMENT["flags"]["checkout"], **own}
+    document = {**DOCUMENT, "policy": policy, "flags": {**DOCUMENT["flags"], "checkout": elsewhere}}
+    change = Change(data=json.dumps(document).encode(), reason="roles", via="test")
+    OrmSource().write(change, "1")
+    olga = signed_in("olga", "change_storedflag", "view_storedflag", groups=("shop",))
+    here = {**elsewhere, "rules": [*elsewhere["rules"], {"rollout": "1%"}]}
+    assert edit(olga, "checkout", here, reason="not in production").status_code == 302
+    there = {**here, "environments": {"production": {"rules": [{"rollout": "1%"}]}}}
+    refused = errors(edit(olga, "checkout", there, reason="production, too"))
+    assert "ramp needs the role operate in production; olga has view" in refused
+    several = {"action": "remove_flags", "_selected_action": [pk("checkout")], "reason": "x"}
+    allowed = signed_in("rob", "change_storedflag", "delete_storedflag", "view_storedflag", groups=("shop",))
+    assert "needs the role operate in production" in allowed.post(LIST, several, follow=True).content.decode()
+    root = signed_in("root", superuser=True)
+    wide = {**here, "environments": {"production": {"rules": [{"rollout": "100%"}]}}}
+    assert "this asks for 100 % (in production)" in html.unescape(errors(edit(root, "checkout", wide, reason="x")))
 
 
 def test_several_are_killed_with_one_reason() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 from django.db import connections, transaction
 
@@ -113,9 +114,19 @@ def sqlite_tables(tmp_path: Path, django_db_blocker: Any) -> Iterator[InTables]:
         _forget("tables")
 
 
+@pytest.fixture(scope="module")
+def own_database(postgres_url: str) -> Iterator[str]:
+    """A database of this module's: others leave the same tables in the session's."""
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE of_the_contract")
+    yield f"{postgres_url.rpartition('/')[0]}/of_the_contract"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("DROP DATABASE of_the_contract WITH (FORCE)")
+
+
 @pytest.fixture
-def postgres_tables(postgres_url: str, django_db_blocker: Any) -> Iterator[InTables]:
-    place = _place(postgres_url)
+def postgres_tables(own_database: str, django_db_blocker: Any) -> Iterator[InTables]:
+    place = _place(own_database)
     with django_db_blocker.unblock(), proxy(place["PORT"]) as between:
         _declare(tables=place, tables_behind={**place, "PORT": between.port})
         store = InPostgres("tables", "tables_behind", between)
@@ -175,10 +186,10 @@ def test_elsewhere_one_row_is_read_every_interval(sqlite_tables: InTables) -> No
 
 @pytest.mark.parametrize("between", [pgbouncer, postgres_standby])
 def test_who_passes_no_notifications_on_is_found_out(
-    between: Any, postgres_tables: InTables, postgres_url: str, caplog: pytest.LogCaptureFixture
+    between: Any, postgres_tables: InTables, own_database: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Behind PgBouncer in transaction mode, or on a standby, the store asks at every interval, and says so once."""
-    with between(postgres_url) as url:
+    with between(own_database) as url:
         _declare(tables_elsewhere=_place(url))
         reader = OrmSource("tables_elsewhere")
         known = reader.fetch(None)

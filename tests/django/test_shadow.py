@@ -143,6 +143,17 @@ def test_counts_of_all_processes_are_shown(tmp_path: Path, monkeypatch: pytest.M
     assert table[1].split() == ["differs", "0", "14", "0"]
 
 
+def test_a_request_in_shadow_differs_from_none() -> None:
+    """asgiref on Python 3.10 carries a context variable into an asynchronous view only if its value is another one."""
+    from flagmiddleware.django.shadow import _Layer
+    from flagmiddleware.overrides import current
+
+    layer = _Layer(None, current())  # type: ignore[arg-type]
+    assert layer == layer
+    assert layer != current()
+    assert layer != _Layer(None, current())  # type: ignore[arg-type]
+
+
 def test_a_cache_that_fails_harms_no_request() -> None:
     """An unknown or broken cache is told once; what is served and counted here stays as it is."""
     found = site(SHADOW="waffle", SHADOW_CACHE="shared")  # its folder is none

@@ -20,7 +20,7 @@ import pytest
 from benchmarks.propagation import KINDS
 from flagmiddleware import Flags
 from flagmiddleware.sources.redis import RedisSource
-from tests.services import HOST, free_port, running, stop
+from tests.services import HOST, ending_with_us, free_port, running, stop
 
 from .load import document, publish
 
@@ -93,7 +93,9 @@ while len(current) < 2 and time.monotonic() < deadline:
 print(len(current))
 """
     with open(tmp_path / "log", "ab") as log:
-        worker = subprocess.Popen(command, stdout=log, stderr=log, cwd=ROOT, env=environment, start_new_session=True)
+        worker = subprocess.Popen(
+            ending_with_us(command), stdout=log, stderr=log, cwd=ROOT, env=environment, start_new_session=True
+        )
     try:
         for number in (1, 2, 3):
             if number > 1:

@@ -26,7 +26,7 @@ from flagmiddleware import Flags, refresher
 from flagmiddleware.sources import Change
 from flagmiddleware.sources.http import HttpSource
 from flagmiddleware.sources.redis import RedisSource
-from tests.services import HOST, free_port, program, running, wait_for, wait_for_port
+from tests.services import HOST, ending_with_us, free_port, program, running, wait_for, wait_for_port
 from tests.sources.stores import proxy, web
 
 from .load import document, load, publish
@@ -47,7 +47,8 @@ class Mortal:
     def start(self) -> None:
         durable = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
         command = [program("redis-server"), "--port", str(self.port), "--bind", HOST, "--dir", self.folder, *durable]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        quiet = subprocess.DEVNULL
+        self.process = subprocess.Popen(ending_with_us(command), stdout=quiet, stderr=quiet)
         wait_for_port(self.port, self.process)
         # It listens before it has read its log.
         RedisSource(self.url, timeout=10)._redis().ping()
@@ -65,9 +66,11 @@ class Mortal:
 def mortal() -> Iterator[Mortal]:
     with tempfile.TemporaryDirectory(prefix="redis-") as folder:
         made = Mortal(folder)
-        made.start()
-        yield made
-        made.kill()
+        try:
+            made.start()
+            yield made
+        finally:
+            made.kill()
 
 
 @pytest.fixture

@@ -38,6 +38,13 @@ def test_a_dialect_is_recognised_by_its_content(data: bytes, dialect: str) -> No
     assert list(parse(data).flags) == list(parse(data, format=dialect).flags)
 
 
+@pytest.mark.parametrize("flags", ["[]", '[{"id": "f1"}]'])
+def test_a_list_of_flags_beside_a_version_is_told_as_native(flags: str) -> None:
+    """RocketFlag writes no version, so a list in a file of ours is a mistake with a place, not another dialect."""
+    with pytest.raises(RulesetError, match=r"a\.json:2: flags: expected keys and flags, found a"):
+        parse(f'{{"version": 1,\n"flags": {flags}}}'.encode(), name="a.json")
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [

@@ -44,6 +44,16 @@ def test_deciding_needs_no_more_than_the_core() -> None:
     assert sorted(loaded_by(f"import flagmiddleware\n{DECIDE}") & HEAVY) == []
 
 
+@pytest.mark.parametrize("missing", ["click", "rich"])
+def test_the_command_says_which_extra_it_needs(missing: str) -> None:
+    """Without the [cli] extra `flags` and `python -m flagmiddleware` tell how to get it; no traceback."""
+    code = f"import sys; sys.modules[{missing!r}] = None; from flagmiddleware.__main__ import main; main()"
+    done = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    wanted = {f"flags needs {name}: pip install 'flagmiddleware[cli]'\n" for name in ("click", missing)}
+    assert done.stderr in wanted  # in tox's bare environment both are missing
+
+
 def test_the_pytest_plugin_loads_no_framework() -> None:
     """Every pytest run of a site that has the package loads the plugin: it may not load Django for a Flask site."""
     assert sorted(loaded_by("import flagmiddleware.testing.plugin") & FRAMEWORKS) == []

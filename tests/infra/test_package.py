@@ -49,7 +49,9 @@ def test_the_wheel_holds_nothing_else(wheel: list[str]) -> None:
 def test_the_installed_package_declares_its_commands() -> None:
     """`flags` and the pytest plugin are entry points, and the version is the package's own."""
     assert version("flagmiddleware") == flagmiddleware.__version__
-    assert {point.value for point in entry_points(group="console_scripts", name="flags")} == {"flagmiddleware.cli:main"}
+    assert {point.value for point in entry_points(group="console_scripts", name="flags")} == {
+        "flagmiddleware.__main__:main"
+    }
     plugins = entry_points(group="pytest11", name="flagmiddleware")
     assert {point.value for point in plugins} == {"flagmiddleware.testing.plugin"}
 

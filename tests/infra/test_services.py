@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+import socket
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from urllib.request import urlopen
 
 import psycopg
@@ -47,3 +52,19 @@ def test_a_server_is_gone_afterwards() -> None:
         port = int(url.rsplit(":", 1)[1].partition("/")[0])
     with pytest.raises(TimeoutError):
         services.wait_for_port(port, timeout=0.1)
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="the kernel is told through setpriv, which is Linux's")
+def test_a_server_ends_with_the_process_that_started_it() -> None:
+    """A run that is ended at once (pytest's own time limit does that) leaves no server behind."""
+    program = "import os; from tests.services import redis_server\nwith redis_server() as url: print(url); os._exit(1)"
+    ended = subprocess.run(
+        [sys.executable, "-uc", program], stdout=subprocess.PIPE, text=True, timeout=60, cwd=Path(__file__).parents[2]
+    )
+    port = int(ended.stdout.rpartition(":")[2].partition("/")[0])
+
+    def gone() -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex((services.HOST, port)) != 0
+
+    services.wait_for(gone, "the server did not end")

@@ -6,11 +6,13 @@ import os
 
 # They import urllib3, psycopg or redis, which tox's `bare` does without on purpose; its `wheel` runs them all.
 _NEED_A_CLIENT = [
+    "test_composed_source.py",
     "test_http_source.py",
     "test_postgres_source.py",
     "test_redis_source.py",
     "test_refresher.py",
     "test_source_contract.py",
+    "test_source_settings.py",
     "test_vendor_sources.py",
 ]
 

@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 
 from flagmiddleware import ConfigurationError
 from flagmiddleware.starlette import FlagMiddleware
-from tests.services import free_port, wait_for_port
+from tests.services import ending_with_us, free_port, wait_for_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -74,7 +74,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[int
     (tmp_path / "flags.json").write_text(json.dumps(FLAGS))
     port = free_port()
     where = f"127.0.0.1:{port}" if request.param == "hypercorn" else str(port)
-    process = subprocess.Popen([sys.executable, *SERVERS[request.param], where], cwd=tmp_path)
+    process = subprocess.Popen(ending_with_us([sys.executable, *SERVERS[request.param], where]), cwd=tmp_path)
     try:
         wait_for_port(port)
         yield port, tmp_path / "flags.json"
@@ -155,6 +155,30 @@ def test_a_bad_file_stops_the_start(kind: str, text: str | None, told: str, tmp_
 
     assert "FlagMiddleware(source=…)" in done.stderr
     assert told in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("mistake", "told"),
+    [
+        ('"flags.json", templates=object()', "templates: "),
+        ('"flags.json", "more.json"', "FlagMiddleware(source=…): give one source"),
+        ('"flags.json", headers=5', "FlagMiddleware(headers=…): "),
+    ],
+    ids=["templates", "two sources", "headers"],
+)
+def test_any_mistake_in_the_options_stops_the_start(mistake: str, told: str, tmp_path: Path) -> None:
+    """uvicorn ends for a wrong option of whatever kind, as it does for a bad file, and tells which it was."""
+    (tmp_path / "app.py").write_text(
+        "from starlette.applications import Starlette\nfrom starlette.middleware import Middleware\n"
+        "from flagmiddleware.starlette import FlagMiddleware\n"
+        f"app = Starlette(middleware=[Middleware(FlagMiddleware, {mistake})])\n"
+    )
+    (tmp_path / "flags.json").write_text(json.dumps(FLAGS))
+    command = [sys.executable, *SERVERS["uvicorn"], str(free_port())]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+
+    assert told in done.stderr
+    assert done.returncode != 0
 
 
 def test_a_file_that_is_mended_is_served_without_a_lifespan(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from flagmiddleware import (
     __version__,
 )
 from flagmiddleware.errors import Problem
-from flagmiddleware.holder import State, Status
+from flagmiddleware.status import State, Status
 from flagmiddleware.testing import override_flags
 
 flags = Flags("flags.yaml", environment="staging", strict=False)

@@ -11,6 +11,7 @@ from flagmiddleware import Flags
 from flagmiddleware.asgi import FlagMiddleware, current_flags, flags_from
 from flagmiddleware.web import request as web_request
 from flagmiddleware.web.current import running_flags
+from flagmiddleware.web.overrides import sign
 
 from .clients import ASGISite, WSGISite, asgi_scope
 
@@ -79,6 +80,38 @@ def test_websockets_and_other_scopes() -> None:
         asyncio.run(wrapped(scope, None, send))
     assert seen == [[True, True, True], ["lifespan", None, False], ["something.new", None, False]]
     assert sent == [{"type": "websocket.accept"}]
+
+
+@pytest.mark.parametrize(
+    ("path", "root", "whole"),
+    [
+        ("/app/basket", "/app", "/app/basket"),  # as the standard has it, and uvicorn
+        ("/basket", "/app", "/app/basket"),  # hypercorn with --root-path, behind a proxy that takes the prefix away
+        ("/basket", "/app/", "/app/basket"),
+        ("/application", "/app", "/app/application"),
+        ("/app", "/app", "/app"),
+        ("/basket", "", "/basket"),
+    ],
+)
+def test_the_path_holds_the_mount_point(path: str, root: str, whole: str) -> None:
+    """What servers put into ``path`` differs; rules see the whole one, and a QA link leads back to it."""
+    keys = ["something long that nobody can guess"]
+    flags = Flags({"version": 1, "flags": {"beta": {"qa": True, "rules": [{"if": {"path": whole}, "serve": True}]}}})
+    token = sign(flags, {"beta": "off"}, host="testserver", keys=keys)
+    sent: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        sent.append(flags_from(scope).is_enabled("beta"))
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    site = FlagMiddleware(app, flags=flags, secret_keys=keys)
+    scope = {**asgi_scope("/", {"Host": "testserver"}), "path": path, "root_path": root}
+    asyncio.run(site({**scope, "query_string": b""}, None, send))  # type: ignore[arg-type]
+    asyncio.run(site({**scope, "query_string": f"flags={token}".encode()}, None, send))  # type: ignore[arg-type]
+    assert sent[0] is True
+    assert dict(sent[1]["headers"])[b"location"] == whole.encode()
 
 
 @pytest.mark.parametrize("kind", ["asgi", "wsgi"])

@@ -57,6 +57,21 @@ def test_who_may_see_is_asked_asynchronously() -> None:
     assert "revision" in json.loads(wsgi_site(may_see=lambda environ: True).get("/health").text)
 
 
+def test_the_health_check_waits_for_nobody() -> None:
+    """The health check, a 404 and a 405 do not wait for the site's own attributes: its database may be what is down."""
+    asked: list[str] = []
+
+    async def attributes(scope: Any) -> dict[str, str]:
+        asked.append(scope["path"])
+        return {"plan": "pro"}
+
+    flag = {"public": True, "rules": [{"if": {"plan": "pro"}, "serve": True}]}
+    flags = Flags({"version": 1, "flags": {"shown": flag}})
+    site = ASGISite(asgi.FlagMiddleware(flags_asgi(), flags=flags, context=attributes))
+    assert [site.get(path).status for path in ("/health", "/nothing", "/")] == [200, 404, 200]
+    assert asked == ["/"]
+
+
 def test_outside_the_middleware() -> None:
     """Mounted where no FlagMiddleware wraps it, the endpoint says what is missing."""
     with pytest.raises(ConfigurationError, match="wrap the site"):

@@ -141,9 +141,11 @@ def test_fastapi_tells_at_the_start(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_templates_that_are_none() -> None:
-    """A folder's name instead of an environment is refused with what is wanted."""
-    with pytest.raises(ConfigurationError, match=r"templates: .* is neither Jinja2Templates nor a Jinja environment"):
-        FlagMiddleware(Starlette(), flags=Flags(DOCUMENT), templates="templates")
+    """A folder's name instead of an environment is refused with what is wanted, when the server starts the site."""
+    site = FlagMiddleware(Starlette(), flags=Flags(DOCUMENT), templates="templates")
+    wanted = r"templates: .* is neither Jinja2Templates nor a Jinja environment"
+    with pytest.raises(ConfigurationError, match=wanted), TestClient(site):
+        pytest.fail("it started")
 
 
 def test_no_definitions_no_complaints() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from flagmiddleware import ConfigurationError, Flags
 from flagmiddleware.sources import FileSource
+from flagmiddleware.sources.urls import SETTINGS
 from flagmiddleware.web import Installation, WebOptions
 
 from .doubles import DictFacts
@@ -116,6 +117,14 @@ def test_flags_and_source_exclude_each_other() -> None:
         ({"source": "rediss+http://u:hunter2@h/"}, "FLAGS_SOURCE: no source is known for rediss+http://"),
         ({"source": "redis://u:hunter2@h/0?start_timeout=soon"}, "FLAGS_START_TIMEOUT: 'soon'"),
         ({"source": "redis://h/0?snapshot_key=hunter2-hunter2-hunter2"}, "FLAGS_SNAPSHOT_KEY: a URL ends up in logs"),
+        ({"overlay": ""}, "FLAGS_OVERLAY: '' is no place of flags"),
+        ({"fallback": "rediss+http://u:hunter2@h/"}, "FLAGS_FALLBACK: no source is known for rediss+http://"),
+        ({"env_prefix": "FLAG"}, "FLAGS_ENV_PREFIX: 'FLAG' begins no variable"),
+        ({"readonly": "maybe"}, "FLAGS_READONLY: 'maybe' is neither true nor false"),
+        ({"source": "redis://h/0?readonly=maybe"}, "FLAGS_READONLY: 'maybe'"),
+        ({"source": {"url": "redis://h/0", "cache_dir": 5}}, "FLAGS_SOURCE['cache_dir']: 5 is not a folder"),
+        ({"source": {"url": "redis://h/0", "cashe_dir": "x"}}, "FLAGS_SOURCE['cashe_dir']: known beside 'url' are"),
+        ({"source": {"url": "redis://h/0"}, "cache_dir": 5}, "FLAGS_CACHE_DIR: 5 is not a folder"),
         ({"source": "redis://h/0?max_stale=60"}, "max_stale: the health check of the site takes it"),
     ],
 )
@@ -141,7 +150,7 @@ def test_a_password_in_the_url_is_never_shown(tmp_path: Path) -> None:
 def test_settings_that_say_nothing_change_nothing(tmp_path: Path) -> None:
     """None, as a settings module has it for what is not set, is as good as leaving it out."""
     (tmp_path / "flags.json").write_text('{"version": 1, "flags": {}}')
-    unset = dict.fromkeys(("cache_dir", "snapshot_key", "start_timeout", "max_stale"))
+    unset = dict.fromkeys((*SETTINGS, "max_stale"))
     built = Installation.build({"source": tmp_path / "flags.json", **unset}, DictFacts())
     assert type(built.flags.source) is FileSource
     assert built.health().status == 200

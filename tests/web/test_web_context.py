@@ -208,6 +208,63 @@ def test_ready_awaits_what_the_rules_need() -> None:
     assert asyncio.run(reads("u")) == [True, True, True, False]  # p was not asked for, and is not run on the loop
 
 
+def test_ready_asks_for_groups_once_where_there_are_none() -> None:
+    """Groups that were awaited and are none are known to be none: later rules decide, and nobody fetches them again."""
+    asked: list[Any] = []
+
+    class Facts(BlockingFacts):
+        def groups(self, request: dict[str, Any], user: Any) -> Any:
+            raise ContextNotReadyError("await it")
+
+        async def agroups(self, request: dict[str, Any], user: Any) -> Any:
+            asked.append(user)
+            return await super().agroups(request, user)
+
+    flags = document(a={"groups": {"not_in": ["beta"]}}, b={"groups": "beta"})
+    installation = install(flags, Facts(), context=lambda request: {"plan": "gold"})
+
+    async def reads() -> Any:
+        here = installation.begin({"loop": True, "user": {"id": "ann", "groups": []}})
+        return await here.aevaluate("a"), await here.aevaluate("b")
+
+    found = asyncio.run(reads())
+    assert [(one.is_enabled, one.error_code) for one in found] == [(True, None), (False, None)]
+    assert len(asked) == 1
+
+
+def test_what_could_not_be_read_makes_the_page_private() -> None:
+    """A flag that failed for one user answers for nobody else: no shared cache may keep its page."""
+
+    class Facts(DictFacts):
+        def groups(self, request: dict[str, Any], user: Any) -> Any:
+            raise OSError("the database is away")
+
+    installation = install(document(a={"groups": "beta"}), Facts())
+    here = installation.begin({"user": {"id": "ann"}})
+    assert here.evaluate("a").error_code is not None
+    policy = installation.simple_policy(here)
+    assert policy is not None
+    assert (policy.private, policy.vary) == (True, ("Cookie",))
+
+
+@pytest.mark.parametrize("method", ["auser", "agroups", "asession"])
+def test_ready_does_not_raise(method: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """A database that is away costs a flag its answer and a line in the log, and not the page."""
+
+    async def fails(*arguments: Any) -> Any:
+        raise OSError("the database is away")
+
+    monkeypatch.setattr(BlockingFacts, method, fails)
+    installation = install(document(a={"all": [{"groups": "beta"}, {"session.plan": "pro"}]}), BlockingFacts())
+
+    async def read() -> bool:
+        here = installation.begin({"loop": True, "user": {"id": "ann", "groups": ["x"]}, "session": {}})
+        return await here.ais_enabled("a")
+
+    assert asyncio.run(read()) is False
+    assert caplog.text.count("the database is away") == 1
+
+
 def test_reauthenticate_decides_again_what_depended_on_the_user() -> None:
     """After authentication, decisions that read the user are made again, others stay; the page stays private."""
     request: dict[str, Any] = {}

@@ -57,14 +57,23 @@ def read_settings() -> dict[str, Any]:
 
 
 def _resolve(name: str, value: Any) -> Any:
-    if name == "SOURCE" and isinstance(value, str) and (value == "django" or value.startswith("django:")):
-        from .store.source import OrmSource
-
-        return OrmSource(value.partition(":")[2] or "default")
+    if name in ("SOURCE", "FALLBACK", "OVERLAY"):
+        return _place(value)
     if name in _DOTTED and isinstance(value, str):
         return _import(name, value)
     if name == "OBSERVERS" and isinstance(value, list | tuple):
         return [_import(name, item) if isinstance(item, str) else item for item in value]
+    return value
+
+
+def _place(value: Any) -> Any:
+    """A place of flags: ``django`` is the site's own database, also where several places are composed."""
+    if isinstance(value, str) and (value == "django" or value.startswith("django:")):
+        from .store.source import OrmSource
+
+        return OrmSource(value.partition(":")[2] or "default")
+    if isinstance(value, Mapping) and "url" in value:
+        return {name: _place(part) if name in ("url", "fallback", "overlay") else part for name, part in value.items()}
     return value
 
 
@@ -81,4 +90,9 @@ def _secret_keys() -> list[str]:
         keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     except ImproperlyConfigured:
         return []
-    return [key if len(key) >= _SHORTEST_KEY else salted_hmac("flagmiddleware", "", key).hexdigest() for key in keys]
+    return [key if len(key) >= _SHORTEST_KEY else _stretched(key) for key in keys]
+
+
+def _stretched(key: str) -> str:
+    # The algorithm that was Django's default when this was first done: another one signs anew, and forgets visitors.
+    return salted_hmac("flagmiddleware", "", key, algorithm="sha1").hexdigest()

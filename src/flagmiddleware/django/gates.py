@@ -35,7 +35,7 @@ def flag_required(key: str | None = None, /, **options: Unpack[GateOptions]) -> 
     gate = Gate(key, **options)
 
     def decorate(view: V) -> V:
-        return cast(V, gate_class(view, gate) if isinstance(view, type) else gate_view(view, gate))
+        return cast(V, _gate_class(view, gate) if isinstance(view, type) else gate_view(view, gate))
 
     return decorate
 
@@ -119,7 +119,7 @@ async def _ashut(gate: Gate, request: Any, args: Any, kwargs: Any) -> Any:
 # -- classes --------------------------------------------------------------------------------------------------------
 
 
-def gate_class(cls: type, gate: Gate) -> type:
+def _gate_class(cls: type, gate: Gate) -> type:
     """Put the gate into a view class; its subclasses inherit it."""
     if _is_rest(cls):
         _gate_authentication(cls, gate)
@@ -219,7 +219,7 @@ def _same_class(cls: type) -> type:
 
 def _gate_rest_view(view: Any, cls: Any, gate: Gate) -> Any:
     """A function that REST framework made of a class: made again, of a class with the gate in it."""
-    gated = gate_class(_same_class(cls), gate)
+    gated = _gate_class(_same_class(cls), gate)
     actions = getattr(view, "actions", None)
     arguments = (actions,) if actions else ()
     made = gated.as_view(*arguments, **getattr(view, "initkwargs", {}))  # type: ignore[attr-defined]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -18,7 +19,7 @@ from ..web.request import RequestFlags
 from .installed import app
 from .pagecache import allow_storing
 
-__all__ = ["TRACED", "FlagMiddleware"]
+__all__ = ["TRACED", "DjangoHeaders", "FlagMiddleware"]
 
 TRACED: Final = "flagmiddleware.traced"
 """In a request's META: somebody (the toolbar's panel) wants to know where its flags are read."""
@@ -160,50 +161,49 @@ def _keep_current(installation: Installation, here: RequestFlags, response: Stre
     response.streaming_content = parts(installation, here, response, body)
 
 
+@contextmanager
+def _sent(installation: Installation, here: RequestFlags, response: HttpResponseBase) -> Iterator[None]:
+    """Tells observers of a body that was made, or broke off; a client that goes away early is no failure."""
+    failed = True
+    try:
+        yield
+        failed = False
+    except GeneratorExit:
+        failed = False
+        raise
+    finally:
+        installation.body_sent(here)
+        _observe(installation, here, response, failed)
+
+
 def _parts(
     installation: Installation, here: RequestFlags, response: HttpResponseBase, body: Iterator[bytes]
 ) -> Iterator[bytes]:
-    failed = True
-    try:
+    with _sent(installation, here, response):
         while True:
             token = activate(here)
             try:
                 part = next(body)
             except StopIteration:
-                break
+                return
             finally:
                 deactivate(token)
             yield part
-        failed = False
-    except GeneratorExit:
-        failed = False
-        raise
-    finally:
-        installation.body_sent(here)
-        _observe(installation, here, response, failed)
 
 
 async def _aparts(
     installation: Installation, here: RequestFlags, response: HttpResponseBase, body: AsyncIterator[bytes]
 ) -> AsyncIterator[bytes]:
-    failed = True
-    try:
+    with _sent(installation, here, response):
         while True:
             token = activate(here)
             try:
                 part = await anext(body)
             except StopAsyncIteration:
-                break
+                return
             finally:
                 deactivate(token)
             yield part
-        failed = False
-    except GeneratorExit:
-        failed = False
-        raise
-    finally:
-        installation.body_sent(here)
-        _observe(installation, here, response, failed)
 
 
 # -- headers --------------------------------------------------------------------------------------------------------

@@ -126,6 +126,11 @@ class _Layer(Mapping[str, Override]):
         found = self.below.get(key)
         return found if found is not None else lambda context: self.shadow.decide(key, context)
 
+    # Itself and nothing else: as a mapping it would equal an empty one, and asgiref on Python 3.10 carries a context
+    # variable into an asynchronous view only where its value differs from the one there.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.below)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Final
 
+from ..collector import paused_collector
 from ..errors import ConfigurationError, Problem, RulesetError
 from ..model import Ruleset
 from .syntax import SYNTAXES, Document, from_mapping, read
@@ -57,8 +58,6 @@ def parse_files(
 
     ``name`` is what a problem calls the folder where it is in none of its files.
     """
-    from .native import paused_collector
-
     _check_format(format)
     if not files:
         raise RulesetError([Problem("there is no flag file in this folder", file=name)])

@@ -43,8 +43,8 @@ class _Flag(_State, frozen=True, rename="camel"):
 
 
 def recognises(document: Any) -> bool:
-    """Whether a parsed document looks like RocketFlag's: a list of flags with ids."""
-    if not isinstance(document, Mapping) or "features" in document:
+    """Whether a parsed document looks like RocketFlag's: a list of flags with ids, and no version as ours has."""
+    if not isinstance(document, Mapping) or "features" in document or "version" in document:
         return False
     flags = document.get("flags")
     return isinstance(flags, list) and all(isinstance(flag, Mapping) and "id" in flag for flag in flags)

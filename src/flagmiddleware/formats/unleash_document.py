@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Constraint", "Dependency", "Feature", "Segment", "Strategy", "Variant", "convert"]
+__all__ = ["Constraint", "Dependency", "Feature", "Payload", "Segment", "Strategy", "Variant", "convert"]
 
 
 class _Shape(msgspec.Struct, frozen=True, rename="camel", gc=False):

@@ -10,7 +10,18 @@ from typing import Any, Final, NamedTuple
 
 from ..errors import FlagMiddlewareError
 
-__all__ = ["Draft", "FlagDraft", "ImportProblem", "Kept", "Note", "moved_by_rollout", "moved_by_split", "percent"]
+__all__ = [
+    "Draft",
+    "FlagDraft",
+    "ImportProblem",
+    "Kept",
+    "Note",
+    "check_values",
+    "kebab",
+    "moved_by_rollout",
+    "moved_by_split",
+    "percent",
+]
 
 _NOT_IN_KEYS: Final = re.compile(r"[^a-z0-9]+")
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -109,7 +120,7 @@ class FlagDraft:
         tag = json.dumps([name, value], sort_keys=True)
         if tag not in self._names:
             wanted = kebab(name if name is not None else _short(value)) or "variant"
-            self._names[tag] = unique(wanted, self._taken)
+            self._names[tag] = _unique(wanted, self._taken)
             self._taken.add(self._names[tag])
             self.body.setdefault("variants", {})[self._names[tag]] = value
         return self._names[tag]
@@ -130,7 +141,7 @@ class Draft:
     def flag(self, name: Any, *fallbacks: Any) -> FlagDraft:
         """A new flag under the native spelling of ``name``, or of the first fallback where that has none."""
         candidates = (kebab(str(each)) for each in (name, *fallbacks) if each is not None)
-        key = unique(next((each for each in candidates if each), "flag"), self.flags)
+        key = _unique(next((each for each in candidates if each), "flag"), self.flags)
         flag = self.flags[key] = FlagDraft(key, self.notes)
         if key != name:
             flag.exact(f"was called {name!r}")
@@ -151,7 +162,7 @@ def kebab(name: str) -> str:
     return _NOT_IN_KEYS.sub("-", _CAMEL.sub("-", name).lower()).strip("-")
 
 
-def unique(name: str, taken: Iterable[str]) -> str:
+def _unique(name: str, taken: Iterable[str]) -> str:
     """``name``, or the first of ``name-2``, ``name-3`` … that is free."""
     return next(candidate for candidate in _numbered(name) if candidate not in taken)
 

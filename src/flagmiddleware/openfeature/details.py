@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 from openfeature.exception import ErrorCode as ProviderErrorCode
 from openfeature.flag_evaluation import FlagResolutionDetails
 
+from ..frozen import FrozenDict
 from ..model import Evaluation, Reason
 
 __all__ = ["NOTHING", "as_boolean", "as_float", "as_integer", "as_object", "as_string", "described"]
@@ -91,22 +92,9 @@ def _with_error(evaluation: Evaluation, default: T, convert: Callable[[Any], Any
     return FlagResolutionDetails(value, None, None, _text(evaluation.reason), evaluation.variant, told)
 
 
-class _Metadata(dict[str, Any]):
-    """Metadata that many answers share and no hook changes (requirement 1.4.14.1); a copy is a plain dict."""
-
-    __slots__ = ()
-
-    def _refuse(self, *_: Any, **__: Any) -> Any:
-        raise TypeError("flag metadata are read-only; change a copy: dict(metadata)")
-
-    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
-
-    def __reduce__(self) -> Any:
-        return dict, (dict(self),)
-
-
-_NO_METADATA: Final = _Metadata()
+_NO_METADATA: Final = FrozenDict()
 
 
 def _metadata(metadata: Mapping[str, Any]) -> Mapping[str, bool | int | float | str]:
-    return _Metadata({name: value for name, value in metadata.items() if isinstance(value, str | int | float)})
+    # Many answers share it, and no hook may change it (requirement 1.4.14.1).
+    return FrozenDict({name: value for name, value in metadata.items() if isinstance(value, str | int | float)})

@@ -14,10 +14,10 @@ from openfeature.provider import AbstractProvider, Metadata
 
 from ..context import EMPTY
 from ..flags import Change, Flags
-from ..holder import State
 from ..model import Evaluation, Reason
 from ..overrides import ACTIVE
 from ..plan import Plan
+from ..status import State
 from .contexts import REQUEST, bound, subject
 from .details import as_boolean, as_float, as_integer, as_object, as_string, described
 from .watcher import Watcher

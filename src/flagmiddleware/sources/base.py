@@ -9,10 +9,10 @@ import msgspec
 
 from ..model import Ruleset
 
-__all__ = ["Change", "Data", "FlagChange", "Snapshot", "Source", "Waiting", "Writable"]
+__all__ = ["Change", "Data", "FlagChange", "Layers", "Snapshot", "Source", "Waiting", "Writable"]
 
-Data: TypeAlias = "bytes | Mapping[str, bytes] | Ruleset"
-"""One document, the documents of a folder by file name, or definitions that need no parsing."""
+Data: TypeAlias = "bytes | Mapping[str, bytes] | Ruleset | Layers"
+"""One document, the documents of a folder by file name, definitions that need no parsing, or several of these."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +35,18 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     token: Any = None
     settled: bool = True
     stale: str = ""
+
+
+class Layers(msgspec.Struct, frozen=True, kw_only=True):
+    """Definitions over others, to be parsed where all others are: as their flags say, and off the request path.
+
+    The flags of ``upper`` stand in the place of those of ``lower``; ``forced`` says which variant a flag serves to
+    everyone. Both layers are without their revisions and tokens: equal layers are equal definitions.
+    """
+
+    lower: Snapshot
+    upper: Snapshot | None = None
+    forced: Mapping[str, bool | str] = {}
 
 
 @runtime_checkable

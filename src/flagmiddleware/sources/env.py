@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Final
 
 from msgspec.structs import replace
 
-from .base import Snapshot, Source
-from .overlay import force, parser
-from .wrappers import _Wrapper
+from .base import Layers, Snapshot, Source
+from .overlay import content
+from .wrappers import _Wrapper, kept_by, lie_over
 
-__all__ = ["PREFIX", "environment_over", "forced_variants"]
+__all__ = ["PREFIX", "WORDS", "environment_over", "forced_variants"]
 
 PREFIX: Final = "FLAG_"
 
-_WORDS: Final = {
+WORDS: Final[Mapping[str, bool]] = MappingProxyType({
     "on": True, "true": True, "1": True, "yes": True, "off": False, "false": False, "0": False, "no": False,
-}  # fmt: skip
+})  # fmt: skip
+"""How yes and no are written where everything is text."""
 
 
 def forced_variants(environ: Mapping[str, str] | None = None, *, prefix: str = PREFIX) -> dict[str, bool | str]:
@@ -33,31 +35,38 @@ def forced_variants(environ: Mapping[str, str] | None = None, *, prefix: str = P
     """
     found = os.environ if environ is None else environ
     return {
-        name[len(prefix) :].lower().replace("_", "-"): _WORDS.get(value.strip().lower(), value.strip())
+        name[len(prefix) :].lower().replace("_", "-"): WORDS.get(value.strip().lower(), value.strip())
         for name, value in found.items()
         if name.startswith(prefix) and len(name) > len(prefix) and value.strip()
     }
 
 
 class _Forced(_Wrapper):
-    """Parses what another source hands out, and forces some of its flags."""
+    """Hands out what another source has, with the variants that some of its flags are to serve."""
 
-    def __init__(self, inner: Source, variants: Mapping[str, bool | str], parse: Any) -> None:
+    def __init__(self, inner: Source, variants: Mapping[str, bool | str]) -> None:
         super().__init__(inner)
         self.name = f"environment over {inner.name}"
-        self._variants, self._parse = dict(variants), parse
+        self._variants = dict(variants)
+        lie_over(self, inner)
 
     def changed(self, known: Snapshot | None) -> bool:
         """Whether the source below has something new."""
         return self.inner.changed(None if known is None else known.token)
 
     def fetch(self, known: Snapshot | None) -> Snapshot | None:
-        """What the source below has, forced; raises RulesetError where a variable names no flag or variant of it."""
-        found = self.inner.fetch(None if known is None else known.token)
+        """What the source below has, to be forced where it is read."""
+        return self._forced(self.inner.fetch(None if known is None else known.token))
+
+    def last_good(self) -> Snapshot | None:
+        """What the source below can give without a wait, forced alike."""
+        return self._forced(kept_by(self.inner))
+
+    def _forced(self, found: Snapshot | None) -> Snapshot | None:
         if found is None:
             return None
-        forced = force(self._parse(found), self._variants)
-        return replace(found, data=forced, name=self.name, sha256="", signature="", token=found)
+        layers = Layers(lower=content(found), forced=self._variants)
+        return replace(found, data=layers, name=self.name, sha256="", signature="", token=found)
 
     def accepted(self, snapshot: Snapshot) -> None:
         """The source below learns of it, if it wants to."""
@@ -71,11 +80,10 @@ def environment_over(
     environ: Mapping[str, str] | None = None,
     *,
     prefix: str = PREFIX,
-    environment: str | None = None,
 ) -> Source:
     """``source`` with the flags that variables name serving one variant to everyone; ``source`` itself where none do.
 
-    ``environ`` is read once, here (default: this process's); ``environment`` is the one that the flags are in.
+    ``environ`` is read once, here (default: this process's). A flag that is killed stays killed.
 
     >>> from flagmiddleware import Flags
     >>> from flagmiddleware.sources import MemorySource
@@ -84,4 +92,4 @@ def environment_over(
     True
     """
     variants = forced_variants(environ, prefix=prefix)
-    return _Forced(source, variants, parser(environment)) if variants else source
+    return _Forced(source, variants) if variants else source

@@ -1,4 +1,4 @@
-"""What a URL or a site's settings may put round any source: a cache on disk, a signature, a limit to the first wait."""
+"""What a URL or a site's settings may put round any source: a cache, a signature, a fallback, what lies over it …"""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from urllib.parse import unquote_plus
 
 from ..errors import ConfigurationError
 from .base import Source
+from .urls import SETTINGS, open_source
 
-__all__ = ["SETTINGS", "dressed", "split_options"]
+__all__ = ["dressed", "from_mapping", "split_options"]
 
-SETTINGS: Final = ("cache_dir", "snapshot_key", "start_timeout")
-"""The settings, as every adapter takes them."""
-
-_IN_URLS: Final = ("cache_dir", "snapshot_key_file", "start_timeout")
+_IN_URLS: Final = ("snapshot_key_file", *(name for name in SETTINGS if name != "snapshot_key"))
 _NOT_IN_URLS: Final[Mapping[str, str]] = {
     "snapshot_key": "a URL ends up in logs: name a file that holds the key, snapshot_key_file=PATH",
     "max_stale": "the health check of the site takes it: give it to the middleware",
@@ -59,15 +57,58 @@ def _key_file(path: str) -> list[bytes]:
         raise ConfigurationError(f"snapshot_key_file: {path} cannot be read: {error.strerror or error}") from error
 
 
-def dressed(source: Source, *, cache_dir: Any = None, snapshot_key: Any = None, start_timeout: Any = None) -> Source:
+def from_mapping(described: Mapping[str, Any], **settings: Any) -> Source:
+    """The source that ``{"url": …}`` describes, with the settings that stand beside it; ``settings`` go before these.
+
+    Raises ConfigurationError for a name that is none of them, and for a value that makes no sense.
+
+    >>> from_mapping({"url": "flags.yaml", "overlay": "mine.yaml"}).name
+    'mine.yaml over flags.yaml'
+    """
+    beside = {name: value for name, value in described.items() if name != "url"}
+    wrong = next((name for name in beside if name not in SETTINGS), None)
+    if wrong is not None:
+        from difflib import get_close_matches  # only who is wrong pays for this import
+
+        near = get_close_matches(str(wrong), SETTINGS, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ConfigurationError(f"source[{wrong!r}]: known beside 'url' are {', '.join(SETTINGS)}{hint}")
+    try:
+        return open_source(described["url"], **{**beside, **settings})
+    except ConfigurationError as error:
+        name, colon, rest = str(error).partition(":")
+        told = f"source[{name!r}]{colon}{rest}" if name in beside and name not in settings else str(error)
+        raise ConfigurationError(told) from error
+
+
+def dressed(source: Source, **settings: Any) -> Source:
     """``source`` with what the settings ask for; without any, ``source`` itself.
 
-    ``cache_dir`` keeps the last good snapshot there, ``snapshot_key`` (text or bytes, or several: the first one signs)
-    believes only what was signed with it, the disk's included, ``start_timeout`` ends a start's waiting, in seconds.
-    Raises ConfigurationError for a value that makes no sense.
+    From the inside out: ``snapshot_key`` (text or bytes, or several: the first one signs) believes only what was signed
+    with it, the disk's included; ``cache_dir`` keeps the last good snapshot there; ``fallback`` (a path, URL or Source)
+    is read while a start finds nothing; ``overlay`` (likewise) lies over the flags, if it is there; ``env_prefix``
+    (``"FLAG_"``) lets variables that begin with it say which variant is served; ``readonly`` takes the means to write
+    away; ``start_timeout`` ends a start's waiting, in seconds. Raises ConfigurationError for a value that makes no
+    sense; None is as good as no value.
     """
-    if start_timeout is not None:
-        source.start_timeout = _seconds(start_timeout)  # type: ignore[attr-defined]
+    given = {name: value for name, value in settings.items() if value is not None}
+    source = _kept(source, given.get("snapshot_key"), given.get("cache_dir"))
+    if "fallback" in given or "overlay" in given:
+        source = _beside(source, given)
+    if "env_prefix" in given:
+        from .env import environment_over
+
+        source = environment_over(source, prefix=_prefix(given["env_prefix"]))
+    if "readonly" in given and _truth(given["readonly"]):
+        from .wrappers import readonly
+
+        source = readonly(source)
+    if "start_timeout" in given:
+        source.start_timeout = _seconds(given["start_timeout"])  # type: ignore[attr-defined]
+    return source
+
+
+def _kept(source: Source, snapshot_key: Any, cache_dir: Any) -> Source:
     keys = None if snapshot_key is None else _keys(snapshot_key)
     if keys is not None:
         source = _signed(source, keys)
@@ -78,6 +119,44 @@ def dressed(source: Source, *, cache_dir: Any = None, snapshot_key: Any = None, 
 
             source = signed(source, *keys)  # what the disk holds is checked, too
     return source
+
+
+def _beside(source: Source, given: Mapping[str, Any]) -> Source:
+    from .overlay import overlay
+    from .wrappers import fallback
+
+    for name, put in (("fallback", fallback), ("overlay", overlay)):
+        if name in given:
+            source = put(source, _place(name, given[name]))
+    return source
+
+
+def _place(name: str, where: Any) -> Source:
+    named = bool(os.fspath(where)) if isinstance(where, str | os.PathLike) else isinstance(where, Source | Mapping)
+    if not named or (isinstance(where, Mapping) and "url" not in where):
+        told = "a dict without 'url'" if isinstance(where, Mapping) else repr(where)
+        raise ConfigurationError(f"{name}: {told} is no place of flags; give a path or a URL")
+    try:
+        return open_source(where)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{name}: {error}") from error
+
+
+def _prefix(value: Any) -> str:
+    if not isinstance(value, str) or not value.endswith("_") or not value.isidentifier() or value.strip("_") == "":
+        raise ConfigurationError(f'env_prefix: {value!r} begins no variable; give text that ends in _, such as "FLAG_"')
+    return value
+
+
+def _truth(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    from .env import WORDS
+
+    found = WORDS.get(value.strip().lower()) if isinstance(value, str) else None
+    if found is None:
+        raise ConfigurationError(f"readonly: {value!r} is neither true nor false")
+    return found
 
 
 def _signed(source: Any, keys: list[bytes]) -> Source:

@@ -11,7 +11,10 @@ from ..errors import ConfigurationError
 from .base import Source
 from .file import FileSource
 
-__all__ = ["SCHEMES", "from_url", "open_source"]
+__all__ = ["SCHEMES", "SETTINGS", "from_url", "open_source"]
+
+SETTINGS: Final = ("cache_dir", "snapshot_key", "start_timeout", "fallback", "overlay", "env_prefix", "readonly")
+"""What may be put round a source, as every adapter takes it: see :func:`.settings.dressed`."""
 
 
 def _file(url: str) -> Source:
@@ -96,27 +99,34 @@ def from_url(url: str, schemes: Mapping[str, Callable[[str], Source]] = SCHEMES,
         raise ConfigurationError(told) from error
 
 
-def open_source(where: str | os.PathLike[str] | Source, **settings: Any) -> Source:
-    """The source that a path, a URL or a Source stands for, with what the settings put round it.
+def open_source(where: str | os.PathLike[str] | Mapping[str, Any] | Source, **settings: Any) -> Source:
+    """The source that a path, a URL, ``{"url": …}`` or a Source stands for, with what the settings put round it.
 
-    ``cache_dir``, ``snapshot_key``, ``start_timeout``: see :func:`.settings.dressed`.
+    ``cache_dir``, ``fallback``, ``overlay`` and so on: see :func:`.settings.dressed`. They may stand beside ``"url"``,
+    too; those that are given here go before.
 
     >>> from tempfile import mkdtemp
     >>> from flagmiddleware import Flags
     >>> Flags(open_source("redis://localhost:1/0", cache_dir=mkdtemp(), start_timeout=0.5)).status.state
     <State.ERROR: 'ERROR'>
     """
+    given = {name: value for name, value in settings.items() if value is not None}
+    if isinstance(where, Mapping) and "url" in where:
+        from .settings import from_mapping
+
+        return from_mapping(where, **given)
     if isinstance(where, str) and "://" in where:
-        return from_url(where, **settings)
-    source = FileSource(where) if isinstance(where, str | os.PathLike) else where
-    given = [name for name, value in settings.items() if value is not None]
+        return from_url(where, **given)
+    source: Any = FileSource(where) if isinstance(where, str | os.PathLike) else where
     if not given:
-        return source
+        found: Source = source
+        return found
     if not isinstance(source, Source):
-        raise ConfigurationError(f"{given[0]}: definitions in the program need none; it is for a path, URL or Source")
+        name = next(iter(given))
+        raise ConfigurationError(f"{name}: definitions in the program need none; it is for a path, URL or Source")
     from .settings import dressed
 
-    return dressed(source, **settings)
+    return dressed(source, **given)
 
 
 def option(url: str, name: str, default: str | None = None) -> str | None:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeAlias
-from urllib.parse import urlencode
+from typing import Any
 
 import pytest
 
@@ -17,24 +16,16 @@ from ..flags import Flags
 from ..sources import MemorySource
 from ..web.observers import Observation
 from ..web.overrides import sign
+from .contract_caches import CacheContract
 from .contract_front import FrontContract
 from .contract_hostile import HostileContract
-from .contract_site import ANN, DEFINITIONS, PAGES, SECRET, AdapterDriver, Reply, Site, answer
+from .contract_site import DEFINITIONS, PAGES, SECRET, AdapterDriver, Change, Reply, Site, address, answer, signed_in
+from .contract_visitors import VisitorContract
 
 __all__ = ["DEFINITIONS", "PAGES", "AdapterContract", "AdapterDriver", "Reply", "Site", "answer"]
 
-Change: TypeAlias = "Callable[[Mapping[str, Any]], None]"
 
-
-def _read(*keys: str, page: str = "/read", **more: str) -> str:
-    return f"{page}?{urlencode([*(('key', key) for key in keys), *more.items()])}"
-
-
-def _user(**changes: Any) -> dict[str, str]:
-    return {"X-Contract-User": json.dumps({**ANN, **changes})}
-
-
-class AdapterContract(FrontContract, HostileContract):
+class AdapterContract(CacheContract, VisitorContract, FrontContract, HostileContract):
     """What every adapter promises. Subclass it in a test module with a fixture ``driver``."""
 
     @pytest.fixture
@@ -75,42 +66,43 @@ class AdapterContract(FrontContract, HostileContract):
 
     # -- context ------------------------------------------------------------------------------------------------------
 
-    def test_contract_signed_in_user(self, site: Site) -> None:
+    def test_contract_signed_insigned_in(self, site: Site) -> None:
         """Who signed in through the framework is known: id, email, domain, groups, staff."""
         keys = ("for-user", "for-email", "for-domain", "for-group", "for-staff")
-        assert set(site.get(_read(*keys), _user()).decided.values()) == {"on"}
-        assert set(site.get(_read(*keys)).decided.values()) == {"off"}
+        assert set(site.get(address(*keys), signed_in()).decided.values()) == {"on"}
+        assert set(site.get(address(*keys)).decided.values()) == {"off"}
 
     def test_contract_anonymous(self, site: Site) -> None:
         """Somebody who has not signed in is not authenticated, and somebody who has is."""
-        assert site.get(_read("for-anonymous")).decided == {"for-anonymous": "on"}
-        assert site.get(_read("for-anonymous"), _user()).decided == {"for-anonymous": "off"}
+        assert site.get(address("for-anonymous")).decided == {"for-anonymous": "on"}
+        assert site.get(address("for-anonymous"), signed_in()).decided == {"for-anonymous": "off"}
 
     def test_contract_request_attributes(self, site: Site) -> None:
         """Path, method, host, user agent, language and mapped headers are derived from the request."""
         headers = {"User-Agent": "Contract/1", "Accept-Language": "en-au;q=0.9, de", "X-Country": "au"}
         keys = ("for-path", "for-host", "for-agent", "new-checkout")
-        assert set(site.get(_read(*keys), headers).decided.values()) == {"on"}
-        assert site.get(_read("checkout-button"), headers).decided == {"checkout-button": "green"}
+        assert set(site.get(address(*keys), headers).decided.values()) == {"on"}
+        assert site.get(address("checkout-button"), headers).decided == {"checkout-button": "green"}
 
     def test_contract_spoofed_forwarded_for(self, make: Callable[..., Site]) -> None:
         """X-Forwarded-For is believed only as far as proxies were declared, counted from the right."""
         spoofed = {"X-Forwarded-For": "203.0.113.7"}
-        assert make().get(_read("for-ip"), spoofed).decided == {"for-ip": "off"}
+        assert make().get(address("for-ip"), spoofed).decided == {"for-ip": "off"}
         behind_one = make(trusted_proxies=1)
-        assert behind_one.get(_read("for-ip"), spoofed).decided == {"for-ip": "on"}
+        assert behind_one.get(address("for-ip"), spoofed).decided == {"for-ip": "on"}
         assert (
-            behind_one.get(_read("for-ip"), {"X-Forwarded-For": "203.0.113.7, 198.51.100.1"}).decided["for-ip"] == "off"
+            behind_one.get(address("for-ip"), {"X-Forwarded-For": "203.0.113.7, 198.51.100.1"}).decided["for-ip"]
+            == "off"
         )
 
     def test_contract_peer(self, make: Callable[..., Site], driver: AdapterDriver, change: Change) -> None:
         """Without proxies, the ip is the connection's other end."""
         change({"version": 1, "flags": {"peer": {"rules": [{"if": {"ip": driver.peer}, "serve": True}]}}})
-        assert make().get(_read("peer")).decided == {"peer": "on"}
+        assert make().get(address("peer")).decided == {"peer": "on"}
 
     def test_contract_site_callable(self, make: Callable[..., Site]) -> None:
         """The site's own callable supplies attributes."""
-        assert make(context=lambda request: {"plan": "pro"}).get(_read("for-plan")).decided == {"for-plan": "on"}
+        assert make(context=lambda request: {"plan": "pro"}).get(address("for-plan")).decided == {"for-plan": "on"}
 
     def test_contract_site_callable_async(self, make: Callable[..., Site]) -> None:
         """An asynchronous callable works from both kinds of view."""
@@ -118,7 +110,7 @@ class AdapterContract(FrontContract, HostileContract):
         async def ask(request: Any) -> dict[str, str]:
             return {"plan": "pro"}
 
-        assert make(context=ask).get(_read("for-plan", page="/aread")).decided == {"for-plan": "on"}
+        assert make(context=ask).get(address("for-plan", page="/aread")).decided == {"for-plan": "on"}
 
     def test_contract_failing_callable(self, make: Callable[..., Site], caplog: pytest.LogCaptureFixture) -> None:
         """A callable that fails costs its own attributes and one log line, not the page."""
@@ -128,7 +120,7 @@ class AdapterContract(FrontContract, HostileContract):
 
         site = make(context=fail)
         for _ in range(3):
-            assert site.get(_read("for-plan", "always")).decided == {"for-plan": "off", "always": "on"}
+            assert site.get(address("for-plan", "always")).decided == {"for-plan": "off", "always": "on"}
         assert sum("callable failed" in record.getMessage() for record in caplog.records) == 1
 
     # -- one answer ---------------------------------------------------------------------------------------------------
@@ -137,17 +129,17 @@ class AdapterContract(FrontContract, HostileContract):
         """A request that is under way when the definitions change keeps its answers; the next one has the new."""
         changed = {"version": 1, "flags": {"always": {"rules": []}, "dark": {"rules": [{"serve": True}]}}}
         site = make(hook=lambda: change(changed))
-        first, second = json.loads(site.get(_read("always", "dark", page="/twice")).text)
+        first, second = json.loads(site.get(address("always", "dark", page="/twice")).text)
         assert first == second
-        assert site.get(_read("always", "dark")).decided == {"always": "off", "dark": "on"}
+        assert site.get(address("always", "dark")).decided == {"always": "off", "dark": "on"}
 
     def test_contract_current_flags(self, site: Site) -> None:
         """``current_flags()`` are the request's flags."""
-        assert site.get(_read("for-user", page="/current"), _user()).decided == {"for-user": "on"}
+        assert site.get(address("for-user", page="/current"), signed_in()).decided == {"for-user": "on"}
 
     def test_contract_unknown_flag(self, site: Site) -> None:
         """A flag that nobody defined is off and breaks nothing."""
-        assert site.get(_read("no-such-flag")).decided == {"no-such-flag": None}
+        assert site.get(address("no-such-flag")).decided == {"no-such-flag": None}
 
     # -- gates --------------------------------------------------------------------------------------------------------
 
@@ -184,138 +176,6 @@ class AdapterContract(FrontContract, HostileContract):
         assert reply.header("location").endswith("/none")
         assert "private" in reply.header("cache-control")
 
-    # -- caches -------------------------------------------------------------------------------------------------------
-
-    def test_contract_page_without_flags(self, site: Site) -> None:
-        """A page that reads no flag is left as it is."""
-        reply = site.get("/none", {"Cookie": "a=b"})
-        assert (reply.text, reply.set_cookies(), reply.header("cache-control")) == ("none", [], "")
-        assert "cookie" not in reply.varies_on
-
-    def test_contract_public_page(self, site: Site) -> None:
-        """A page whose flags read nothing of the request, or only its path and method, stays public."""
-        reply = site.get(_read("always", "for-path", page="/cached"))
-        assert reply.header("cache-control") == "public, max-age=3600, s-maxage=7200"
-        assert reply.varies_on == {"accept"}
-        assert reply.set_cookies() == []
-
-    def test_contract_vary(self, site: Site) -> None:
-        """What was read decides ``Vary``: host, language, user agent."""
-        reply = site.get(_read("for-host", "checkout-button", "for-agent", page="/cached"))
-        assert reply.varies_on >= {"accept", "host", "accept-language", "user-agent"}
-        assert "public" in reply.header("cache-control")
-
-    def test_contract_shared_vary(self, make: Callable[..., Site]) -> None:
-        """A header that the site's caches honour is varied on; any other makes the page private."""
-        path = _read("new-checkout", page="/cached")
-        shared = make(shared_vary=["X-Country"]).get(path)
-        assert "x-country" in shared.varies_on
-        assert "public" in shared.header("cache-control")
-        assert "private" in make().get(path).header("cache-control")
-
-    @pytest.mark.parametrize("key", ["for-user", "for-group", "for-ip", "half", "for-plan"])
-    def test_contract_private(self, make: Callable[..., Site], key: str) -> None:
-        """Decisions about a person make the page private, whatever it said itself."""
-        site = make(context=lambda request: {"plan": "free"})
-        reply = site.get(_read(key, page="/cached"))
-        directives = {part.strip() for part in reply.header("cache-control").split(",")}
-        assert directives == {"private", "max-age=3600"}
-        assert "cookie" in reply.varies_on
-
-    def test_contract_authorization(self, site: Site) -> None:
-        """A caller with a token varies on Authorization too."""
-        assert "authorization" in site.get(_read("for-user"), {"Authorization": "Bearer x"}).varies_on
-
-    def test_contract_schedule_clamps(self, make: Callable[..., Site], change: Change) -> None:
-        """No cache keeps an answer beyond the next boundary of a schedule."""
-        from datetime import datetime, timedelta, timezone
-
-        soon = (datetime.now(timezone.utc) + timedelta(seconds=600)).isoformat(timespec="seconds")
-        rule = {"schedule": {"from": soon}, "serve": True}
-        change({"version": 1, "flags": {"sale": {"rules": [rule]}}})
-        control = make().get(_read("sale", page="/cached")).header("cache-control")
-        ages = [int(part.partition("=")[2]) for part in control.split(",") if "age=" in part]
-        assert len(ages) == 2
-        assert all(500 < age <= 600 for age in ages)
-
-    # -- visitors -----------------------------------------------------------------------------------------------------
-
-    def test_contract_visitor_is_sticky(self, site: Site) -> None:
-        """A visitor keeps the answer of the first page, by a signed cookie that scripts cannot read."""
-        first = site.get(_read("half"))
-        (cookie,) = first.set_cookies()
-        assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= {part.strip() for part in cookie.split(";")}
-        name, _, value = cookie.partition(";")[0].partition("=")
-        for _ in range(3):
-            again = site.get(_read("half"), cookies={name: value})
-            assert again.text == first.text
-            assert again.set_cookies() == []
-
-    def test_contract_visitors_differ(self, site: Site) -> None:
-        """Visitors are not all in one bucket."""
-        assert {site.get(_read("half")).decided["half"] for _ in range(40)} == {"on", "off"}
-
-    def test_contract_forged_visitor(self, site: Site) -> None:
-        """A visitor cookie that this site did not sign is nobody's."""
-        (cookie,) = site.get(_read("half")).set_cookies()
-        name, _, value = cookie.partition(";")[0].partition("=")
-        forged = ("A" if value[0] != "A" else "B") + value[1:]
-        assert site.get(_read("half"), cookies={name: forged}).set_cookies() != []
-
-    def test_contract_no_visitor_unless_needed(self, site: Site) -> None:
-        """No cookie where no decision needed one: no rollout read, or somebody signed in."""
-        assert site.get(_read("always", "for-user")).set_cookies() == []
-        assert site.get(_read("half"), _user()).set_cookies() == []
-
-    def test_contract_visitor_survives_login(self, site: Site) -> None:
-        """``sticky_by: visitor`` gives the same answer before and after signing in."""
-        first = site.get(_read("by-visitor"))
-        (cookie,) = first.set_cookies()
-        name, _, value = cookie.partition(";")[0].partition("=")
-        assert site.get(_read("by-visitor"), _user(), {name: value}).decided == first.decided
-
-    def test_contract_subresources_mint_nothing(self, site: Site) -> None:
-        """A script's or an image's request sets no visitor cookie and serves the default."""
-        reply = site.get(_read("half"), {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"})
-        assert (reply.set_cookies(), reply.decided) == ([], {"half": "off"})
-
-    def test_contract_consent(self, make: Callable[..., Site]) -> None:
-        """Without consent there is no visitor: no cookie, and rollouts serve the default."""
-        site = make(visitor_cookie=lambda request: False)
-        replies = [site.get(_read("half")) for _ in range(10)]
-        assert {reply.decided["half"] for reply in replies} == {"off"}
-        assert not any(reply.set_cookies() for reply in replies)
-
-    def test_contract_visitor_on_errors(self, make: Callable[..., Site], change: Change) -> None:
-        """A gate's 404 that needed a visitor sets the cookie, and is private."""
-        change({"version": 1, "flags": {"new-checkout": {"rules": [{"rollout": "0.000001%"}]}}})
-        reply = make().get("/gated")
-        assert reply.status == 404
-        assert len(reply.set_cookies()) == 1
-        assert "private" in reply.header("cache-control")
-
-    def test_contract_visitor_on_streams(self, site: Site) -> None:
-        """A streaming answer sets the cookie if its flags were decided before it started, and keeps to it."""
-        reply = site.get(_read("half", page="/stream", preload="1"))
-        (cookie,) = reply.set_cookies()
-        name, _, value = cookie.partition(";")[0].partition("=")
-        assert site.get(_read("half"), cookies={name: value}).decided == reply.decided
-
-    # -- streaming ----------------------------------------------------------------------------------------------------
-
-    def test_contract_streaming_is_private(self, site: Site) -> None:
-        """Flags that a streaming body reads come too late for the headers, so these promise nothing."""
-        reply = site.get(_read("for-user", page="/stream"), _user())
-        assert reply.decided == {"for-user": "on"}
-        assert "private" in reply.header("cache-control")
-
-    def test_contract_preloaded_streaming(self, site: Site) -> None:
-        """A streaming body whose flags were decided first says what they read."""
-        reply = site.get(_read("checkout-button", page="/stream", preload="1"), {"Accept-Language": "en-AU"})
-        assert reply.decided == {"checkout-button": "green"}
-        assert "accept-language" in reply.varies_on
-        assert "private" not in reply.header("cache-control")
-
     # -- QA overrides -------------------------------------------------------------------------------------------------
 
     def _token(self, flags: Flags, host: str = "shop.example", **choices: str) -> str:
@@ -330,7 +190,7 @@ class AdapterContract(FrontContract, HostileContract):
         assert reply.header("location").endswith("/read?key=new-checkout")
         assert reply.header("cache-control") == "no-store"
         assert reply.header("referrer-policy") == "no-referrer"
-        page = site.get(_read("new-checkout"), cookies={"flags_override": token})
+        page = site.get(address("new-checkout"), cookies={"flags_override": token})
         assert page.decided == {"new-checkout": "on"}
         assert json.loads(page.text)["new-checkout"]["reason"] == "OVERRIDE"
         assert {"private", "no-store"} <= {part.strip() for part in page.header("cache-control").split(",")}
@@ -340,19 +200,19 @@ class AdapterContract(FrontContract, HostileContract):
         token = self._token(flags, new_checkout="on")
         for bad in ("A" + token[1:], token[:-1], "nonsense", self._token(flags, "other.example", new_checkout="on")):
             assert site.get(f"/read?key=new-checkout&flags={bad}").decided == {"new-checkout": "off"}
-            reply = site.get(_read("new-checkout"), cookies={"flags_override": bad})
+            reply = site.get(address("new-checkout"), cookies={"flags_override": bad})
             assert reply.decided == {"new-checkout": "off"}
 
     def test_contract_qa_revoked(self, make: Callable[..., Site], flags: Flags) -> None:
         """Raising the epoch voids every link."""
         token = self._token(flags, new_checkout="on")
-        page = make(qa_epoch=1).get(_read("new-checkout"), cookies={"flags_override": token})
+        page = make(qa_epoch=1).get(address("new-checkout"), cookies={"flags_override": token})
         assert page.decided == {"new-checkout": "off"}
 
     def test_contract_killed_for_qa_too(self, site: Site, flags: Flags) -> None:
         """A killed flag is off for testers too."""
         token = self._token(flags, killed="on")
-        assert site.get(_read("killed"), cookies={"flags_override": token}).decided == {"killed": "off"}
+        assert site.get(address("killed"), cookies={"flags_override": token}).decided == {"killed": "off"}
 
     # -- observers ----------------------------------------------------------------------------------------------------
 
@@ -366,7 +226,7 @@ class AdapterContract(FrontContract, HostileContract):
         site = make(observers=[fail, seen.append])
         assert site.get("/none").status == 200
         for _ in range(2):
-            assert site.get(_read("always", "dark")).status == 200
+            assert site.get(address("always", "dark")).status == 200
         assert [list(observation.evaluations) for observation in seen] == [["always", "dark"]] * 2
         assert {(observation.status, observation.raised) for observation in seen} == {(200, False)}
         assert sum("switched off" in record.getMessage() for record in caplog.records) == 1
@@ -374,14 +234,14 @@ class AdapterContract(FrontContract, HostileContract):
     def test_contract_observers_of_errors(self, make: Callable[..., Site]) -> None:
         """A request that raised is told as such."""
         seen: list[Observation] = []
-        assert make(observers=[seen.append]).get(_read("always", page="/boom")).status == 500
+        assert make(observers=[seen.append]).get(address("always", page="/boom")).status == 500
         assert [(observation.status, observation.raised) for observation in seen] == [(500, True)]
 
     # -- debugging ----------------------------------------------------------------------------------------------------
 
     def test_contract_debug_header(self, make: Callable[..., Site]) -> None:
         """The debug header is off unless asked for, and such an answer is private."""
-        assert make().get(_read("always")).header("x-flags") == ""
-        reply = make(debug_header=True).get(_read("always"))
+        assert make().get(address("always")).header("x-flags") == ""
+        reply = make(debug_header=True).get(address("always"))
         assert reply.header("x-flags").startswith("always=on;reason=TARGETING_MATCH")
         assert "private" in reply.header("cache-control")

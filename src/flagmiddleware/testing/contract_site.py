@@ -4,11 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+from urllib.parse import urlencode
 
 from ..flags import Flags
 
-__all__ = ["ANN", "DEFINITIONS", "PAGES", "SECRET", "AdapterDriver", "Reply", "Site", "answer"]
+__all__ = [
+    "ANN",
+    "DEFINITIONS",
+    "PAGES",
+    "SECRET",
+    "AdapterDriver",
+    "Change",
+    "Reply",
+    "Site",
+    "address",
+    "answer",
+    "signed_in",
+]
+
+Change: TypeAlias = "Callable[[Mapping[str, Any]], None]"
+"""Replaces the definitions under the running site."""
 
 SECRET: Final = "the adapter contract's secret key"  # noqa: S105 - a test's
 
@@ -129,3 +145,17 @@ def answer(here: Any, keys: list[str]) -> str:
     return json.dumps(
         {key: {"variant": e.variant, "value": e.value, "reason": str(e.reason)} for key, e in found.items()}
     )
+
+
+def address(*keys: str, page: str = "/read", **more: str) -> str:
+    """The address of a page that reads these flags.
+
+    >>> address("always", "dark", page="/stream", preload="1")
+    '/stream?key=always&key=dark&preload=1'
+    """
+    return f"{page}?{urlencode([*(('key', key) for key in keys), *more.items()])}"
+
+
+def signed_in(**changes: Any) -> dict[str, str]:
+    """The header that makes a request Ann's, or that of somebody who differs from her in this."""
+    return {"X-Contract-User": json.dumps({**ANN, **changes})}

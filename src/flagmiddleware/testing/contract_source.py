@@ -15,12 +15,12 @@ from typing import Any, Protocol
 
 import pytest
 
-from .. import formats
 from ..context import Context
 from ..errors import ConflictError, SourceError
 from ..flags import Flags
 from ..model import Ruleset
-from ..sources.base import Change, Snapshot, Source, Waiting, Writable
+from ..reading import reader
+from ..sources.base import Change, Layers, Snapshot, Source, Waiting, Writable
 
 __all__ = ["SECRET", "SourceContract", "Store", "document"]
 
@@ -57,12 +57,7 @@ def document(**flags: bool) -> bytes:
 def told(snapshot: Snapshot | None) -> set[str]:
     """What a snapshot decides: the flags that are on for somebody, whatever dialect it is in."""
     assert snapshot is not None
-    data: Any = snapshot.data
-    how: dict[str, Any] = {"format": snapshot.format, "name": snapshot.name}
-    if isinstance(data, bytes):
-        data = formats.parse(data, **how)
-    elif not isinstance(data, Ruleset):
-        data = formats.parse_files(data, **how)
+    data = reader()(snapshot, True)
     flags = Flags(data).bind(Context("user-1"))
     return {key for key in data.flags if flags.is_enabled(key)}
 
@@ -128,7 +123,7 @@ class SourceContract:
         snapshot = source.fetch(None)
         assert told(snapshot) == set()
         assert snapshot is not None
-        if getattr(store, "verbatim", True) and not isinstance(snapshot.data, Ruleset):
+        if getattr(store, "verbatim", True) and not isinstance(snapshot.data, Ruleset | Layers):
             assert _bytes(snapshot) == odd
 
     def test_contract_revisions(self, source: Source, store: Store) -> None:

@@ -12,7 +12,7 @@ from unittest import TestCase
 
 from ..overrides import Override, overriding
 
-__all__ = ["for_users", "named", "override_flags"]
+__all__ = ["for_users", "named", "open_layer", "override_flags"]
 
 T = TypeVar("T")
 

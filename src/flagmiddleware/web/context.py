@@ -60,14 +60,22 @@ class WebContext(LazyContext):
     """A visitor that the answer has to set a cookie for."""
     site: Mapping[str, Any] | None = None
     """What the site's callable answered, once it was asked."""
+    group_names: tuple[str, ...] | None = None
+    """The groups that were awaited: where there are none the site's callable has the word, and nobody asks again."""
     was_private: bool = False
-    """Something private was read and then forgotten."""
+    """Something private was read and then forgotten, or could not be read."""
 
     def __missing__(self, name: str) -> Any:
         resolve = self.derivation.resolvers.get(name)
         if self.sealed:
             self.derivation.refuse_late(name, resolve)
-        value = self.derivation.other(self, name) if resolve is None else resolve(self)
+        try:
+            value = self.derivation.other(self, name) if resolve is None else resolve(self)
+        except Exception:
+            # Whose answer this would have been is not known: the flag's, given in error, is nobody else's either.
+            self.is_plain = False
+            self.was_private = True
+            raise
         self[name] = value
         return value
 
@@ -77,6 +85,7 @@ class WebContext(LazyContext):
             self.was_private |= self.pop(name, UNREAD) is not UNREAD
         self.is_plain = False
         self.user_object = UNREAD
+        self.group_names = None
         self.key = self.key_bytes = None
 
     async def aresolve(self, names: Iterable[str]) -> None:

@@ -124,6 +124,8 @@ class Derivation:
         return user if user is not None and self.facts.is_authenticated(user) else None
 
     def _groups(self, context: WebContext) -> tuple[str, ...]:
+        if context.group_names is not None:
+            return context.group_names
         user = self._user(context)
         return () if user is None else tuple(self.facts.groups(context.request, user))
 
@@ -236,13 +238,13 @@ class Derivation:
         if not self.awaits or not names:
             return
         touches = self.facts.touched if self.facts.touches else None
-        if not USER_ATTRIBUTES.isdisjoint(names):
-            await self._aload_user(context, names, touches)
-        if any(name.startswith(SESSION) for name in names):
-            if touches:
-                touches(context.request, "session")
-            session = await self.facts.asession(context.request) or {}
-            context.update({name: session.get(name[len(SESSION) :]) for name in names if name.startswith(SESSION)})
+        try:
+            if not USER_ATTRIBUTES.isdisjoint(names):
+                await self._aload_user(context, names, touches)
+            if any(name.startswith(SESSION) for name in names):
+                await self._aload_session(context, names, touches)
+        except Exception as error:  # a database that is away: flags that ask for it serve `off`, as in synchronous code
+            self.say("ready: a user or session could not be read: %s", type(error).__name__, error)
         ask = self.options.context
         if ask is not None and context.site is None and self._needs_site(context, names):
             if touches:
@@ -257,11 +259,20 @@ class Derivation:
         facts = self.facts
         if context.user_object is UNREAD:
             context.user_object = self._signed_in(await facts.auser(context.request))
-        if "groups" in names and "groups" not in context:
+        if "groups" in names and "groups" not in context and context.group_names is None:
             user = context.user_object
             groups = () if user is None else tuple(await facts.agroups(context.request, user))
+            context.group_names = groups
             if groups or self.options.context is None:
                 context["groups"] = groups
+
+    async def _aload_session(
+        self, context: WebContext, names: list[str], touches: Callable[[Any, str], None] | None
+    ) -> None:
+        if touches:
+            touches(context.request, "session")
+        session = await self.facts.asession(context.request) or {}
+        context.update({name: session.get(name[len(SESSION) :]) for name in names if name.startswith(SESSION)})
 
     def _needs_site(self, context: WebContext, names: list[str]) -> bool:
         """Whether the callable may be asked for one of these when they are decided."""

@@ -7,7 +7,7 @@ from asyncio import _get_running_loop
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
-__all__ = ["Facts", "R", "find_cookie", "on_loop"]
+__all__ = ["Facts", "R", "find_cookie", "on_loop", "user_groups"]
 
 R = TypeVar("R")
 
@@ -117,24 +117,24 @@ class Facts(Generic[R]):
 
     def user_id(self, user: Any) -> Any:
         """What identifies the user, in text or as a number."""
-        return first_of(user, ("pk", "id", "get_id", "identity", "username", "display_name"))
+        return _first_of(user, ("pk", "id", "get_id", "identity", "username", "display_name"))
 
     def user_email(self, user: Any) -> str | None:
         """The user's email address."""
-        email = first_of(user, ("email",))
+        email = _first_of(user, ("email",))
         return email if isinstance(email, str) else None
 
     def is_authenticated(self, user: Any) -> bool:
         """Whether the user has signed in; a user object without an opinion has."""
-        return truth_of(user, "is_authenticated", True)
+        return _truth_of(user, "is_authenticated", True)
 
     def is_staff(self, user: Any) -> bool:
         """Whether the user is staff."""
-        return truth_of(user, "is_staff", False)
+        return _truth_of(user, "is_staff", False)
 
     def is_superuser(self, user: Any) -> bool:
         """Whether the user may do everything."""
-        return truth_of(user, "is_superuser", False)
+        return _truth_of(user, "is_superuser", False)
 
     def running(self) -> Any:
         """The flags of the request that runs here, where the framework knows that better than our own ContextVar."""
@@ -153,7 +153,7 @@ class Facts(Generic[R]):
         return await asyncio.to_thread(function, *arguments)
 
 
-def first_of(user: Any, names: Iterable[str]) -> Any:
+def _first_of(user: Any, names: Iterable[str]) -> Any:
     """The first of these attributes that the user has and that is worth something; methods are called.
 
     Starlette's ``BaseUser.identity`` raises NotImplementedError unless a site defines it, hence the except.
@@ -169,9 +169,9 @@ def first_of(user: Any, names: Iterable[str]) -> Any:
     return None
 
 
-def truth_of(user: Any, name: str, missing: bool) -> bool:
+def _truth_of(user: Any, name: str, missing: bool) -> bool:
     """A yes or no of the user object; Flask-Login and Django have properties, old code has methods."""
-    value = first_of(user, (name,))
+    value = _first_of(user, (name,))
     return missing if value is None else bool(value)
 
 
@@ -181,7 +181,7 @@ def user_groups(user: Any) -> tuple[str, ...]:
     >>> user_groups({"groups": ["beta", "staff"]})
     ('beta', 'staff')
     """
-    groups = first_of(user, ("groups",))
+    groups = _first_of(user, ("groups",))
     if isinstance(groups, str) or not isinstance(groups, Iterable):
         return (groups,) if isinstance(groups, str) else ()
     return tuple(group if isinstance(group, str) else str(getattr(group, "name", group)) for group in groups)

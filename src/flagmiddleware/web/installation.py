@@ -9,7 +9,7 @@ from typing import Any, Final
 from ..errors import ConfigurationError, RulesetError, SourceError
 from ..flags import Flags
 from ..sources import open_source
-from ..sources.settings import SETTINGS as SOURCE_SETTINGS
+from ..sources.urls import SETTINGS as SOURCE_SETTINGS
 from .caching import PRIVATE, PUBLIC, CachePolicy, CacheRules, make_policy, patch
 from .current import register
 from .debug import debug_headers

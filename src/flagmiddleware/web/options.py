@@ -12,7 +12,7 @@ import msgspec
 
 from ..errors import ConfigurationError
 
-__all__ = ["WebOptions"]
+__all__ = ["WebOptions", "refuse_unknown"]
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A header's or a cookie's name: RFC 9110, section 5.6.2."""

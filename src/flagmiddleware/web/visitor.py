@@ -39,7 +39,7 @@ class VisitorCookie:
         known = self._signer.verify(token) if token else None
         if known is not None and known[1]:
             return known[0], False
-        if self._signer and may_mint and navigates(self._facts, request):
+        if self._signer and may_mint and _navigates(self._facts, request):
             return (token_urlsafe(16) if known is None else known[0]), True
         return None if known is None else (known[0], False)
 
@@ -65,7 +65,7 @@ def is_secure(facts: Facts[Any], options: WebOptions, request: Any) -> bool:
     return facts.scheme(request) == "https" if options.cookie_secure is None else options.cookie_secure
 
 
-def navigates(facts: Facts[Any], request: Any) -> bool:
+def _navigates(facts: Facts[Any], request: Any) -> bool:
     """Whether a browser asked for a document to show, by Fetch Metadata; clients that send none count as browsers.
 
     Source: W3C, Fetch Metadata Request Headers, sections 2.1 and 2.2.

@@ -39,11 +39,13 @@ class _FlagList(ChangeList):
 
 def _refusals(desk: Desk, keys: list[str], action: str) -> str:
     """Why the user may not do this to some of the flags; empty where they may."""
-    asked = (
-        "ramp" if action == "remove" else action
-    )  # removing takes away what a flag serves, as a ramp to nothing would
-    found = ((key, desk.may(asked, desk.ruleset.flags.get(key))) for key in keys)
+    found = ((key, desk.may(_asks(action), desk.ruleset.flags.get(key))) for key in keys)
     return "; ".join(f"{key}: {permission.why}" for key, permission in found if not permission)
+
+
+def _asks(action: str) -> str:
+    """What the policy calls it: removing takes away what a flag serves, as a ramp to nothing would."""
+    return "ramp" if action == "remove" else action
 
 
 class _Desked(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
@@ -209,6 +211,9 @@ class StoredFlagAdmin(_Desked):
             return self._ask(request, queryset, action, form)
         try:
             data = desk.edited(keys, action)
+            if action != "kill" and (elsewhere := desk.refusals(data, _asks(action))):
+                self.message_user(request, f"Nothing was changed. {'; '.join(elsewhere)}", messages.ERROR)
+                return None
             desk.write(data, reason=form.cleaned_data["reason"], via=f"admin {action}", keys=keys)
         except FlagMiddlewareError as error:
             self.message_user(request, f"Nothing was changed. {error}", messages.ERROR)

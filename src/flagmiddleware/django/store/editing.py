@@ -12,7 +12,7 @@ from ...formats.native.lines import lay_out, parts
 from ...model import Flag, Ruleset
 from ...release import edits
 from ...release.documents import Documents
-from ...release.judge import judge
+from ...release.everywhere import Reached, judge_everywhere, reached, refusals
 from ...release.logic import expand
 from ...release.permissions import Actor, Permission, may
 from ...release.policy import Policy, read_policy
@@ -20,7 +20,7 @@ from ...sources.base import Change
 from .source import OrmSource
 from .writing import document
 
-__all__ = ["Desk", "actor_of", "actor_text"]
+__all__ = ["Desk", "actor_of", "actor_text", "pretty"]
 
 _NAME = "flags"
 
@@ -103,10 +103,20 @@ class Desk:
             found |= {key: flag for key, flag in old.flags.items() if _moves(flag, old, new)}
         return [self.ruleset.flags[key] for key in found]
 
-    def broken_rules(self, key: str, new: Ruleset, now: float) -> list[str]:
-        """What the policy has against giving the flag this definition."""
-        verdicts = judge(self.ruleset.flags.get(key), new.flags.get(key), self.policy, now=now)
-        return [verdict.text for verdict in verdicts if verdict.breaks]
+    def broken_rules(self, data: bytes, now: float) -> list[str]:
+        """What the policy has against these definitions, in each environment that they change."""
+        found = judge_everywhere(self._places(data), self.policy, now=now)
+        return [one.text for one in found if one.verdict.breaks]
+
+    def refusals(self, data: bytes, action: str) -> list[str]:
+        """Why the user may not do this in some environment that the definitions change; superusers always may."""
+        if self.user.is_superuser:
+            return []
+        return list(dict.fromkeys(refusals(self._places(data), actor_of(self.user), self.policy, action)))
+
+    def _places(self, data: bytes) -> list[Reached]:
+        old = self.documents if self.data else Documents("nothing", {})
+        return reached(old, Documents(_NAME, {_NAME: data}, dialect="json"), self.policy)
 
     def edited(self, keys: Iterable[str], action: str) -> bytes:
         """The document with each flag killed, restored or removed."""

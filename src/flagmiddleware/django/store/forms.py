@@ -90,14 +90,21 @@ class FlagForm(_Form):
         allowed = self.desk.may("ramp", flag if flag is not None else ruleset.flags[key])
         if not allowed:
             raise forms.ValidationError(f"Not allowed: {allowed.why}.")
-        broken = self.desk.broken_rules(key, ruleset, time.time())
+        self._permit("ramp")
+        broken = self.desk.broken_rules(self.document, time.time())
         if broken and not (cleaned.get("override") or "").strip():
             raise forms.ValidationError([*broken, "Nothing was written. With a reason to override it goes ahead."])
         permission = self.desk.may("override", flag)
         if broken and not permission:
             raise forms.ValidationError([*broken, f"Not allowed: {permission.why}."])
         if broken:
+            self._permit("override")
             cleaned["reason"] += f" (override: {cleaned['override'].strip()})"
+
+    def _permit(self, action: str) -> None:
+        refused = self.desk.refusals(self.document, action)
+        if refused:
+            raise forms.ValidationError([f"Not allowed: {why}." for why in refused])
 
 
 class SharedForm(_Form):

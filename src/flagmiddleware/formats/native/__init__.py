@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...collector import paused_collector
 from ...model import Ruleset
 from ..syntax import SYNTAXES, Document, read
 from .ruleset import build
@@ -63,15 +62,3 @@ def parse_documents(
     """Make one ruleset of documents that are read already: a file, or the files of a folder."""
     with paused_collector():
         return build(documents, environment=environment, strict=strict, with_lines=bool(options.get("lines")))
-
-
-@contextmanager
-def paused_collector() -> Iterator[None]:
-    """Loading makes many objects and no garbage: the collector would go through all of them, over and over."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

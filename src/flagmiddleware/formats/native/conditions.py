@@ -111,7 +111,7 @@ def _tests(scope: Scope, document: dict[str, Any], name: str) -> list[Condition]
         items = tuple(value) if value.__class__ is list else (value,)
         make = scope.test if _SCALARS.issuperset(map(type, items)) else Test  # what is refused may be anything
         tests.append(make(name, operator, items if value.__class__ is list else value))
-    if not tests:
+    if all(word.startswith("x-") for word in operand):
         scope.wrong(document, name, _VALUE)
     return tests
 

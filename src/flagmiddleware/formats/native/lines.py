@@ -14,10 +14,10 @@ from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
+from ...collector import paused_collector
 from ...errors import Problem, RulesetError
 from ...model import Flag, Ruleset
 from ..syntax import read
-from . import paused_collector
 from .ruleset import Builder
 from .scope import Scope
 

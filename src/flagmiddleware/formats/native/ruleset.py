@@ -17,7 +17,7 @@ from .references import check_requirements, check_segments, segments_in
 from .scope import Scope
 from .troubles import in_order, problems_of
 
-__all__ = ["TOP_FIELDS", "build"]
+__all__ = ["TOP_FIELDS", "Builder", "build"]
 
 TOP_FIELDS: Final = frozenset(("version", "flags", "segments", "attributes", "policy", "metadata"))
 
@@ -44,26 +44,26 @@ class Builder:
 
     def run(self) -> None:
         """Read everything."""
-        parts = [document for document in self.documents if self.top(document)]
+        parts = [document for document in self.documents if self._top(document)]
         for document in parts:
-            self.declare(document)
+            self._declare(document)
         self.scope.segments = self.segment_homes
         for name, holder in self.segment_homes.items():
             self.segments[name] = read_condition(self.scope, holder, name, holder[name])
         if self.scope.used_segments:
             check_segments(self.scope, self.segments, self.segment_homes)
         for document in parts:
-            self.read_flags(document)
+            self._read_flags(document)
         for environment in (None, *self.environments):
             flags = {**self.flags, **self.environments.get(environment or "", {})} if environment else self.flags
-            check_requirements(self.scope, flags, self.demanding(flags, environment))
+            check_requirements(self.scope, flags, self._demanding(flags, environment))
         if self.scope.is_deep:
             for document in self.documents:
                 if is_deeper(document.tree, DEEPEST):
                     message = f"mappings and lists are nested deeper than {DEEPEST} levels"
                     self.scope.report(document, None, message)
 
-    def top(self, document: Document) -> bool:
+    def _top(self, document: Document) -> bool:
         tree = document.tree
         if tree.__class__ is not dict:
             self.scope.report(document, None, expected("a mapping with `version` and `flags`", tree))
@@ -78,7 +78,7 @@ class Builder:
             self.scope.report(tree, "version", f"this version reads flag files of version 1, found {show(version)}")
         return True
 
-    def declare(self, document: Document) -> None:
+    def _declare(self, document: Document) -> None:
         tree, scope = document.tree, self.scope
         segments = scope.mapping(tree, "segments", "names and conditions") if "segments" in tree else {}
         for name in segments:
@@ -96,16 +96,16 @@ class Builder:
                 self.attributes[name] = None
         for field in ("policy", "metadata"):
             if field in tree:
-                self.merge(field, scope.mapping(tree, field, "a mapping"), tree)
+                self._merge(field, scope.mapping(tree, field, "a mapping"), tree)
 
-    def merge(self, field: str, values: dict[str, Any], tree: dict[str, Any]) -> None:
+    def _merge(self, field: str, values: dict[str, Any], tree: dict[str, Any]) -> None:
         self.scope.free(tree, field)
         for name, value in values.items():
             if name in self.merged[field]:
                 self.scope.report(values, name, f"`{field}` has this in another file of this folder, too")
             self.merged[field][name] = value
 
-    def read_flags(self, document: Document) -> None:
+    def _read_flags(self, document: Document) -> None:
         flags = self.scope.mapping(document.tree, "flags", "keys and flags") if "flags" in document.tree else {}
         found, homes, scope = self.flags, self.homes, self.scope
         check_keys(scope, flags)
@@ -124,7 +124,7 @@ class Builder:
                 for environment, other in changed.items():
                     self.environments.setdefault(environment, {})[key] = other
 
-    def demanding(self, flags: Mapping[str, Flag], environment: str | None) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _demanding(self, flags: Mapping[str, Flag], environment: str | None) -> Iterator[tuple[str, dict[str, Any]]]:
         for key, flag in flags.items():
             if flag.requires:
                 document = self.homes[key].tree["flags"][key]
@@ -132,11 +132,13 @@ class Builder:
                 yield key, changes if "requires" in changes else document
 
     def problems(self) -> list[Problem]:
+        """Everything that is wrong."""
         if not self.scope.findings and not any(document.findings for document in self.documents):
             return []
         return problems_of(self.documents, self.scope.findings, self.scope.merged)
 
     def ruleset(self, environment: str | None) -> Ruleset:
+        """What was read, as it holds in one environment; None: as it stands without any."""
         flags = {**self.flags, **self.environments.get(environment, {})} if environment else self.flags
         is_folder = len(self.documents) > 1
         return Ruleset(
@@ -155,8 +157,8 @@ class Builder:
         for problem in problems:
             if problem.flag is not None:
                 bad.setdefault(problem.flag, []).append(str(problem))
-        broken = self.broken_segments(problems)
-        for key, flag in self.every_flag():
+        broken = self._broken_segments(problems)
+        for key, flag in self._every_flag():
             names = [name for rule in flag.rules if rule.condition for name in segments_in(rule.condition)]
             if not broken.isdisjoint(names):
                 bad.setdefault(key, []).append(f"a segment that it uses is wrong: {', '.join(broken & set(names))}")
@@ -168,12 +170,12 @@ class Builder:
         for name in broken:
             self.segments.pop(name, None)
 
-    def every_flag(self) -> Iterator[tuple[str, Flag]]:
+    def _every_flag(self) -> Iterator[tuple[str, Flag]]:
         yield from self.flags.items()
         for flags in self.environments.values():
             yield from flags.items()
 
-    def broken_segments(self, problems: Sequence[Problem]) -> set[str]:
+    def _broken_segments(self, problems: Sequence[Problem]) -> set[str]:
         named = [problem.where for problem in problems if problem.where.startswith("segments")]
         places = {name: where(("segments", name)) for name in self.segments} if named else {}
         broken = {

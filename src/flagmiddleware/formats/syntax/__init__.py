@@ -11,6 +11,7 @@ from ...errors import Problem, RulesetError
 
 __all__ = [
     "DEEPEST",
+    "LONGEST_NUMBER",
     "SYNTAXES",
     "Document",
     "Finding",
@@ -18,16 +19,22 @@ __all__ = [
     "Refusal",
     "from_mapping",
     "is_deeper",
+    "is_too_long",
     "read",
     "refuse",
     "syntax_of",
     "too_deep",
+    "too_long",
+    "within_bounds",
 ]
 
 Path = tuple["str | int", ...]
 
 DEEPEST: Final = 100
 """How deep mappings and lists may nest in a document."""
+
+LONGEST_NUMBER: Final = 4300
+"""How many digits a whole number may have: as many as Python converts."""
 
 SYNTAXES: Final = ("yaml", "json", "toml")
 
@@ -130,6 +137,27 @@ def too_deep(line: int = 0) -> Exception:
     return Refusal(_TOO_DEEP, line)
 
 
+def is_too_long(number: str) -> bool:
+    """Whether this is a whole number of more digits than may be read.
+
+    >>> is_too_long("-" + 4300 * "9"), is_too_long(4301 * "9")
+    (False, True)
+    """
+    return len(number) > LONGEST_NUMBER and number.lstrip("-").isdigit() and len(number.lstrip("-")) > LONGEST_NUMBER
+
+
+def too_long(number: str) -> str:
+    """What is told of such a number."""
+    return f"{number[:20]}… is too long a number"
+
+
+def within_bounds(number: int) -> int:
+    """The number; ValueError for one of more digits than may be read, which hexadecimals have no limit for."""
+    if abs(number) >= 10**LONGEST_NUMBER:
+        raise ValueError("too long a number")
+    return number
+
+
 def is_deeper(value: Any, levels: int) -> bool:
     """Whether mappings and lists nest more than ``levels`` deep in a value; looks level by level, never recurses.
 
@@ -166,7 +194,8 @@ def from_mapping(mapping: Mapping[str, Any], name: str = "") -> Document:
             raise RulesetError([Problem(_TOO_DEEP, "", 0, name)])
         if holder[key] is _ODD:
             holder[key] = None
-            kind = "a number that is not finite" if isinstance(value, float) else f"a {type(value).__name__}"
+            is_number = isinstance(value, int | float)
+            kind = "a number beyond all bounds" if is_number else f"a {type(value).__name__}"
             findings.append(Finding(holder, key, f"expected plain data (what JSON can hold), found {kind}"))
         elif isinstance(value, Mapping):
             for name_, item in value.items():
@@ -192,7 +221,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, int):
-        return int(value)
+        return int(value) if abs(value) < 10**LONGEST_NUMBER else _ODD
     if isinstance(value, float) and value - value == 0:
         return float(value)
     return _ODD

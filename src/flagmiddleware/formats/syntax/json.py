@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from ..words import show
-from . import DEEPEST, Finding, Path, refuse, too_deep
+from . import DEEPEST, LONGEST_NUMBER, Finding, Path, is_too_long, refuse, too_deep, too_long
 from .places import lines_of, pick, repeated
 
 __all__ = ["lines", "read"]
@@ -57,12 +57,16 @@ def _read_slowly(data: bytes, choose: Callable[[list[tuple[str, Any]]], Any] | N
             raise too_deep(line)
         if _SPECIAL.match(piece) or (_NUMBER.match(piece) and not _is_finite(piece)):
             findings.append(Finding(path, None, f"{piece[:40]} is no number that a flag file may hold", line))
+        elif is_too_long(piece):
+            findings.append(Finding(path, None, too_long(piece), line))
     findings.extend(
         Finding(path, None, f"the key {show(path[-1])} is here twice; the first is on line {first}", line, again)
         for path, line, first, again in repeated((path, line, is_key) for path, line, _, is_key in _scan(text))
     )
     try:
-        return json.loads(text, object_pairs_hook=choose), findings
+        # A number that is too long was found above; reading goes on, for all problems are told at once.
+        whole = json.loads(text, object_pairs_hook=choose, parse_int=lambda digits: int(digits[:LONGEST_NUMBER]))
+        return whole, findings
     except json.JSONDecodeError as error:
         raise refuse(f"this is not valid JSON: {error.msg} (column {error.colno})", error.lineno) from error
     except ValueError as error:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import date, datetime, time
 from typing import Any
 
-from . import DEEPEST, Finding, Path, refuse, too_deep
+from . import DEEPEST, LONGEST_NUMBER, Finding, Path, refuse, too_deep, too_long
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -17,6 +17,7 @@ else:
 
 __all__ = ["lines", "read"]
 
+_LONG_NUMBER = re.compile(rf"[+-]?\d(?:_?\d){{{LONGEST_NUMBER},}}", re.ASCII)
 _PLACE = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)")
 
 
@@ -34,6 +35,9 @@ def read(data: bytes, definition: int | None = None) -> tuple[Any, list[Finding]
     except RecursionError as error:
         raise too_deep() from error
     except ValueError as error:
+        number = _LONG_NUMBER.search(text)
+        if number is not None and "digits" in str(error):
+            raise refuse(too_long(number[0]), text.count("\n", 0, number.start()) + 1) from error
         place = _PLACE.search(str(error))
         line = int(place[1]) if place and place[1] else text.count("\n") + 1 if place else 0
         raise refuse(f"this is not valid TOML: {_PLACE.sub('', str(error))}", line) from error
@@ -55,6 +59,8 @@ def _settle(tree: dict[str, Any]) -> list[Finding]:
                 node[key] = value.isoformat()
             elif isinstance(value, float) and value - value != 0:
                 findings.append(Finding(node, key, f"{value} is no number that a flag file may hold"))
+            elif isinstance(value, int) and abs(value) >= 10**LONGEST_NUMBER:
+                findings.append(Finding(node, key, "this is too long a number"))
     return findings
 
 

@@ -21,7 +21,7 @@ from yaml.events import (
     StreamEndEvent,
 )
 
-from . import DEEPEST, Finding, Path, Refusal, blocks, refuse, too_deep
+from . import DEEPEST, Finding, Path, Refusal, blocks, refuse, too_deep, too_long, within_bounds
 from .places import lines_of
 
 __all__ = ["by_events", "lines", "read", "resolve"]
@@ -42,8 +42,8 @@ _KINDS: Final[Mapping[str, Any]] = {
     "true": lambda text: True,
     "false": lambda text: False,
     "int": int,
-    "oct": lambda text: int(text[2:], 8),
-    "hex": lambda text: int(text[2:], 16),
+    "oct": lambda text: within_bounds(int(text[2:], 8)),
+    "hex": lambda text: within_bounds(int(text[2:], 16)),
     "float": float,
     "infinite": lambda text: float(text.lower().replace(".", "", 1)),
 }
@@ -117,7 +117,7 @@ class _Scalars(dict[str, Any]):
             value = resolve(text)
         except ValueError:  # more digits than Python converts
             value = None
-            self.refused[text] = f"{text[:20]}… is too long a number"
+            self.refused[text] = too_long(text)
         if value.__class__ is float and value - value != 0:
             value = None
             hint = "write it in quotes if it is a text"
