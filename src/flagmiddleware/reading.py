@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from .model import Ruleset
+from .model import NATIVE, Ruleset
 from .sources.base import Layers, Snapshot
 
 __all__ = ["Read", "reader"]
 
 Read: TypeAlias = "Callable[[Snapshot, bool], Ruleset]"
 """Parses a snapshot; the second argument is whether to refuse the whole for one bad flag."""
+
+_CUT: Final = frozenset((None, "native", "json", "yaml"))
+"""Dialects whose documents may be cut up by flags."""
+
+_WORTH_CUTTING: Final = 16 * 1024  # bytes; reading less than that takes a millisecond or two
 
 
 def reader(
@@ -22,8 +27,8 @@ def reader(
 ) -> Read:
     """What reads the snapshots of one source, one after the other, as they hold in ``environment``.
 
-    It remembers each flag's line, where a document has one a line, and parses only those that changed. Raises
-    RulesetError from the call for definitions that are wrong.
+    It remembers the text of each flag of a native document, and parses only those that changed. Raises RulesetError
+    from the call for definitions that are wrong.
 
     >>> document = Snapshot(data=b'{"version": 1, "flags": {"beta": {}}}')
     >>> list(reader()(document, True).flags)
@@ -41,29 +46,43 @@ def reader(
                 from .sources.overlay import Layering
 
                 layering.append(Layering(read, reader(format, environment, options)))
-            found: Ruleset = layering[0].read(data, strict)
-            return found
+            layered: Ruleset = layering[0].read(data, strict)
+            return layered
         from . import formats  # parsers are imported by those who have something to parse
 
         dialect = snapshot.format or format
-        if isinstance(data, bytes) and data[:1] == b"{" and dialect in (None, "native", "json") and not options:
-            lined = _read_lines(data, snapshot.name, environment, lines)
-            if lined is not None:
-                return lined
         how: dict[str, Any] = {"environment": environment, "strict": strict, "options": options}
         if isinstance(data, Mapping):
             return formats.parse_files(data, format=dialect, **how)
-        return formats.parse(data, format=dialect, name=snapshot.name, **how)
+        is_cut = dialect in _CUT and not options
+        known = _read_again(data, snapshot.name, environment, lines) if is_cut else None
+        if known is not None:
+            return known
+        whole = formats.parse(data, format=dialect, name=snapshot.name, **how)
+        if is_cut and strict and len(data) > _WORTH_CUTTING and whole.dialect is NATIVE:
+            _remember(data, whole, environment, lines)
+        return whole
 
     return read
 
 
-def _read_lines(data: bytes, name: str, environment: str | None, lines: list[Any]) -> Ruleset | None:
-    from .formats.native.lines import LineReader, is_lined
-
-    if not is_lined(data):
-        return None
+def _read_again(data: bytes, name: str, environment: str | None, lines: list[Any]) -> Ruleset | None:
     if not lines:
+        if data[:1] != b"{":
+            return None
+        from .formats.native.cutting import is_lined
+        from .formats.native.lines import LineReader
+
+        if not is_lined(data):
+            return None
         lines.append(LineReader(environment))
     found: Ruleset | None = lines[0].read(data, name)
     return found
+
+
+def _remember(data: bytes, ruleset: Ruleset, environment: str | None, lines: list[Any]) -> None:
+    from .formats.native.lines import LineReader
+
+    if not lines:
+        lines.append(LineReader(environment))
+    lines[0].remember(data, ruleset)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from flagmiddleware import Context, Flags
 from flagmiddleware.errors import RulesetError
 from flagmiddleware.formats import parse
-from flagmiddleware.formats.native.lines import LineReader, is_lined, lay_out, lay_out_files
+from flagmiddleware.formats.native.cutting import is_lined
+from flagmiddleware.formats.native.lines import LineReader, lay_out, lay_out_files
 from flagmiddleware.sources import MemorySource
 
 BODIES: list[dict[str, Any]] = [

@@ -1,8 +1,8 @@
-"""A native document laid out with one flag a line, so that a reload reads only the lines that changed.
+"""A reload reads only the flags whose text changed; and a layout for it, which stores carry: one flag a line.
 
-It is plain JSON, and every reader of JSON can read it. Stores carry it because one flag of ten thousand changing must
-not cost what reading ten thousand flags costs: the interpreter's lock would stall the requests meanwhile. Whatever is
-out of the ordinary (another layout, a problem, a changed segment) is read in full, by the one reader that there is.
+The layout is plain JSON, and every reader of JSON can read it. Other JSON and YAML is cut up by flags where that can
+be done with certainty (:mod:`.cutting`). Whatever is out of the ordinary (a problem, a changed segment) is read in
+full, by the one reader that there is.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from msgspec.structs import replace
 from ...collector import paused_collector
 from ...errors import Problem, RulesetError
 from ...model import Flag, Ruleset
-from ..syntax import read
+from ..syntax import read, syntax_of
+from .cutting import Pieces, cut
 from .ruleset import Builder
 from .scope import Scope
 
-__all__ = ["LineReader", "as_text", "is_lined", "join", "lay_out", "lay_out_files", "parts"]
+__all__ = ["LineReader", "as_text", "join", "lay_out", "lay_out_files", "parts"]
 
 _MARK: Final = b'"flags":{\n'
 _TAIL: Final = b"\n}}"
-_REQUIRES: Final = b'"requires"'
 _BATCH: Final = 500  # lines that are plain data at one time: the rest of the memory is given back in between
 _NO_ENVIRONMENTS: Final[Mapping[str, Flag]] = MappingProxyType({})
 
@@ -90,7 +90,7 @@ def _joined(old: Any, new: Any) -> Any:
 
 
 class _Line(NamedTuple):
-    """What became of a line: the flag, and what it is in the environments that change it."""
+    """What became of a flag's text: the flag, and what it is in the environments that change it."""
 
     key: str
     flag: Flag
@@ -98,23 +98,19 @@ class _Line(NamedTuple):
 
 
 class _Memory(NamedTuple):
-    """The last document: its lines and what became of them, in one order; whether some flag has prerequisites."""
+    """The last document: the texts of its flags and what became of them, in one order; whether all of them are here
+    and none has prerequisites.
+    """
 
     head: bytes
-    lines: Sequence[bytes]
+    texts: Sequence[bytes]
     entries: Sequence[_Line]
-    needs: bool
+    is_simple: bool
     ruleset: Ruleset
 
 
-def is_lined(data: bytes) -> bool:
-    """Whether a text seems to be laid out so; a text that only seems to be is read in full, and rightly."""
-    place = data.find(_MARK)
-    return data[:1] == b"{" and place >= 0 and data.find(b"\n", 0, place) < 0
-
-
 class LineReader:
-    """Reads one document again and again; flags whose lines are the same stay the same objects.
+    """Reads one document again and again; flags whose texts are the same stay the same objects.
 
     >>> reader = LineReader()
     >>> first = reader.read(lay_out({"version": 1}, {"a": {}, "b": {}}))
@@ -126,78 +122,102 @@ class LineReader:
     def __init__(self, environment: str | None = None) -> None:
         self._environment = environment
         self._memory = _Memory(b"", (), (), False, Ruleset(flags={}))
+        self._whole: tuple[bytes, Ruleset] | None = None
+
+    def remember(self, data: bytes, ruleset: Ruleset) -> None:
+        """Take what the full parser made of a text without problems; the next one need not be read in full then."""
+        self._whole = (data, ruleset)  # cut up when there is a next one
 
     def read(self, data: bytes, name: str = "") -> Ruleset | None:
-        """The ruleset of the text; None where it has to be read in full: another layout, or some problem."""
-        head, mark, body = data.rstrip(b"\n").partition(_MARK)
-        if not mark or b"\n" in head or not body.endswith(_TAIL):
+        """The ruleset of the text; None where it has to be read in full: some problem, or too little known of it."""
+        pieces = cut(data)
+        if pieces is None or pieces.syntax != syntax_of(name, data):
             return None
-        body = body[: -len(_TAIL)]
-        lines = body.split(b",\n")
-        if body.count(b"\n") != len(lines) - 1 or b",,\n" in body or body[-1:] == b"," or not all(lines):
-            return None
+        if self._whole is not None:
+            self._memory = self._recall(*self._whole)
+            self._whole = None
+        if pieces.keys and pieces.head != self._memory.head:
+            return None  # pieces cost more than the whole does, unless most of them are known
         with paused_collector():
-            memory = self._read_few(head, lines, name) or self._read_all(head, lines, name)
+            memory = self._read_few(pieces, name) or self._read_all(pieces, name)
         if memory is None:
             return None
         self._memory = memory
         return memory.ruleset
 
-    def _read_few(self, head: bytes, lines: list[bytes], name: str) -> _Memory | None:
+    def _recall(self, data: bytes, ruleset: Ruleset) -> _Memory:
+        pieces, flags = cut(data), ruleset.flags
+        if pieces is None or list(pieces.keys) != list(flags):
+            return self._memory
+        # A flag that is another one in some environment is not known whole.
+        simple = [
+            (text, _Line(key, flags[key], _NO_ENVIRONMENTS))
+            for key, text in zip(pieces.keys, pieces.texts, strict=True)
+            if not _is_needy(text) and b"environments" not in text
+        ]
+        texts, entries = [text for text, _ in simple], [entry for _, entry in simple]
+        return _Memory(pieces.head, texts, entries, len(texts) == len(flags), ruleset)
+
+    def _read_few(self, pieces: Pieces, name: str) -> _Memory | None:
         """What the usual change takes: the same flags in the same order, a few of them defined otherwise."""
-        last = self._memory
-        if last.head != head or len(last.lines) != len(lines) or last.needs:
+        last, texts = self._memory, pieces.texts
+        if last.head != pieces.head or len(last.texts) != len(texts) or not last.is_simple:
             return None
-        places = [place for place, (old, new) in enumerate(zip(last.lines, lines, strict=True)) if old != new]
-        part = [lines[place] for place in places]
-        if len(part) > _BATCH or any(_REQUIRES in line for line in part):
+        places = [place for place, (old, new) in enumerate(zip(last.texts, texts, strict=True)) if old != new]
+        part = [texts[place] for place in places]
+        if len(part) > _BATCH or any(map(_is_needy, part)):
             return None
-        found = _build(head, part, name, Scope())
+        found = _build(pieces, part, name, Scope())
         if found is None or [line.key for line in found[0]] != [last.entries[place].key for place in places]:
             return None
         entries, flags = list(last.entries), dict(last.ruleset.flags)
         for place, line in zip(places, found[0], strict=True):
             entries[place] = line
             flags[line.key] = line.environments.get(self._environment or "", line.flag)
-        return _Memory(head, lines, entries, False, replace(last.ruleset, flags=flags))
+        return _Memory(pieces.head, texts, entries, True, replace(last.ruleset, flags=flags))
 
-    def _read_all(self, head: bytes, lines: list[bytes], name: str) -> _Memory | None:
-        last = self._memory
-        known = dict(zip(last.lines, last.entries, strict=True)) if last.head == head else {}
-        # A flag with prerequisites is read each time, and last, since its problems depend on other lines.
-        needing = [line for line in lines if _REQUIRES in line]
-        fresh = [line for line in lines if line not in known and _REQUIRES not in line]
+    def _read_all(self, pieces: Pieces, name: str) -> _Memory | None:
+        last, texts = self._memory, pieces.texts
+        known = dict(zip(last.texts, last.entries, strict=True)) if last.head == pieces.head else {}
+        # A flag with prerequisites is read each time, and last, since its problems depend on other flags.
+        needing = [text for text in texts if _is_needy(text)]
+        fresh = [text for text in texts if text not in known and not _is_needy(text)]
         scope = Scope()
         for start in range(0, len(fresh), _BATCH):
             part = fresh[start : start + _BATCH]
-            found = _build(head, part, name, scope)
+            found = _build(pieces, part, name, scope)
             if found is None:
                 return None
             known.update(zip(part, found[0], strict=True))
-        others = [known[line] for line in lines if _REQUIRES not in line] if needing else []
-        found = _build(head, needing, name, scope, others)
+        others = [known[text] for text in texts if not _is_needy(text)] if needing else []
+        found = _build(pieces, needing, name, scope, others)
         if found is None:
             return None
-        for line, entry in zip(needing, found[0], strict=True):
-            known.setdefault(line, entry)
-        entries = [known[line] for line in lines]
+        for text, entry in zip(needing, found[0], strict=True):
+            known.setdefault(text, entry)
+        entries = [known[text] for text in texts]
         flags = {entry.key: entry.environments.get(self._environment or "", entry.flag) for entry in entries}
-        if len(flags) != len(lines):
+        if len(flags) != len(texts):
             return None
         ruleset = replace(found[1].ruleset(self._environment), flags=flags)
-        return _Memory(head, lines, entries, bool(needing), ruleset)
+        return _Memory(pieces.head, texts, entries, not needing, ruleset)
+
+
+def _is_needy(text: bytes) -> bool:
+    """Whether a flag may have prerequisites, which an escape can spell unseen."""
+    return b"requires" in text or b"\\u00" in text or b"\\x" in text
 
 
 def _build(
-    head: bytes, lines: Sequence[bytes], name: str, scope: Scope, others: Iterable[_Line] = ()
+    pieces: Pieces, texts: Sequence[bytes], name: str, scope: Scope, others: Iterable[_Line] = ()
 ) -> tuple[list[_Line], Builder] | None:
-    """Read some lines, beside ``others`` that are read already; None where anything is wrong."""
+    """Read some flags, beside ``others`` that are read already; None where anything is wrong."""
     try:
-        document = read(head + _MARK + b",\n".join(lines) + _TAIL, name=name, syntax="json")
+        document = read(pieces.join(texts), name=name, syntax=pieces.syntax)
     except RulesetError:
         return None
-    flags = document.tree.get("flags")
-    if not isinstance(flags, dict) or len(flags) != len(lines):
+    flags = document.tree.get("flags") if isinstance(document.tree, dict) else None
+    if not isinstance(flags, dict) or len(flags) != len(texts):
         return None
     builder = Builder([document], scope)
     for line in others:
