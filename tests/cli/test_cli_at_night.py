@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,3 +50,17 @@ def test_a_mistyped_key_is_answered_with_the_right_one() -> None:
     assert result.exit_code == 2
     assert "has no flag 'new-chekout'; did you mean 'new-checkout'?" in result.stderr
     assert Path("flags.yaml").read_text("utf-8") == FILE
+
+
+def test_a_full_disk_is_said_and_leaves_the_file(tmp_path: Path) -> None:
+    """What the system refuses is told in one line, with exit code 2; the flags stay as they were, alone."""
+    file = tmp_path / "flags.yaml"
+    file.write_text("version: 1\nflags: {a: {rules: [{serve: true}]}}\n", "utf-8")
+    limited = "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+    limited += "resource.setrlimit(resource.RLIMIT_FSIZE, (8, 8))\n"
+    limited += "from flagmiddleware.cli import main; main(['kill', 'a', '-m', 'burns', '--source', 'flags.yaml'])\n"
+    before = file.read_bytes()
+    done = subprocess.run([sys.executable, "-c", limited], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (2, "Error: File too large\n")
+    assert file.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["flags.yaml"]

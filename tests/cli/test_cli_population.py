@@ -85,3 +85,20 @@ def test_a_column_that_is_missing_is_told() -> None:
     Path("users.csv").write_text("user,plan\nu-1,pro\n", "utf-8")
     result = CliRunner().invoke(flags, ["plan", "before.yaml", "after.yaml", "-p", "users.csv"])
     assert "users.csv has no column country, which these flags ask for" in result.stderr
+
+
+def test_a_list_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    """A folder that is missing is named, and a list that stops half-way leaves no file behind."""
+    for name, share in (("a", "1%"), ("b", "5%")):
+        Path(f"{name}.yaml").write_text(f"version: 1\nflags: {{f: {{rules: [{{rollout: {share}}}]}}}}\n", "utf-8")
+    Path("users.csv").write_text("user\nu1\n", "utf-8")
+    Path("broken.csv").write_text("user\n" + "a,b\n" * 200, "utf-8")
+    Path("broken.jsonl").write_text("{broken\n" * 1_000, "utf-8")
+    plan = ("plan", "a.yaml", "b.yaml", "--who-file")
+    result = CliRunner().invoke(flags, [*plan, "nowhere/who.csv", "-p", "users.csv"])
+    assert (result.exit_code, "No such file or directory" in result.stderr) == (2, True)
+    for name in ("broken.csv", "broken.jsonl"):
+        result = CliRunner().invoke(flags, [*plan, "who.csv", "-p", name])
+        assert result.exit_code == 2
+        assert "100 broken lines" in result.stderr
+        assert not list(tmp_path.glob("who.csv*"))

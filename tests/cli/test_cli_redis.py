@@ -52,6 +52,28 @@ def test_a_kill_reaches_the_store(url: str, source: RedisSource) -> None:
     assert snapshot.revision == "2"
 
 
+def test_a_kill_does_not_lose_to_somebody_quicker(
+    url: str, source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever writes between a kill's reading and its writing keeps their change, and the kill follows it."""
+    write, others = RedisSource.write, [FILE.replace(b"1%", b"2%"), FILE.replace(b"1%", b"3%")]
+
+    def late(self: RedisSource, change: Change, expected: str | None) -> str:
+        if change.via != "somebody" and others:
+            now = source.fetch(None)
+            assert now is not None
+            write(source, Change(data=others.pop(0), via="somebody"), now.revision)
+        return write(self, change, expected)
+
+    monkeypatch.setattr(RedisSource, "write", late)
+    run("kill", "a", "-m", "bad", "--source", url)
+    snapshot = source.fetch(None)
+    assert snapshot is not None
+    assert (b"enabled: false" in snapshot.data, b"3%" in snapshot.data, snapshot.revision) == (True, True, "4")
+    others.append(FILE)
+    assert "changed by somebody else" in run("restore", "a", "-m", "x", "--source", url, code=2).stderr
+
+
 def test_the_stores_log_tells_who_and_why(url: str) -> None:
     """`flags log --source redis://…` reads the store's own history."""
     run("ramp", "a", "100%", "-m", "all of them", "--source", url)
@@ -77,6 +99,16 @@ def test_a_store_whose_log_was_rewritten_is_found_out(url: str, redis_url: str, 
     client.xdel(source.log, taken)
     client.close()
     assert "tampered with at revision 4" in run("log", "--source", url, code=1).stderr
+
+
+def test_a_log_that_was_cut_at_its_end_is_found_out(url: str, redis_url: str, source: RedisSource) -> None:
+    """The definitions are at a revision that no entry tells of: the newest entries were taken out."""
+    run("ramp", "a", "5%", "-m", "go", "--source", url)
+    client = redis.Redis.from_url(redis_url)
+    client.xdel(source.log, client.xrevrange(source.log, count=1)[0][0])
+    client.close()
+    told = run("log", "--source", url, code=1).stderr
+    assert "tampered with: the definitions are at revision 2, and no entry is of it" in told
 
 
 def test_a_stores_change_is_taken_back(url: str, source: RedisSource) -> None:

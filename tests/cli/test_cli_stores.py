@@ -109,6 +109,27 @@ def test_a_push_keeps_to_the_policy(url: str) -> None:
     assert RedisSource(url).history(1)[0]["reason"] == "all in (override: the board said so)"
 
 
+def test_a_push_keeps_to_the_policy_in_each_environment(url: str) -> None:
+    """A step in one environment alone is refused like any other; roles hold where the push reaches."""
+    crawl = "    owner: [engineering, product]\n    risk: {technical: high, business: high}\n"
+    text = f"version: 1\nflags:\n  pay:\n{crawl}    environments: {{live: {{rules: [{{rollout: 1%}}]}}}}\n"
+    policy = "policy: {roles: {nobody@example.com: admin}, environments: {live: {nobody@example.com: admin}}}\n"
+    Path("flags.yaml").write_text(text, "utf-8")
+    run("push", "flags.yaml", url, "-m", "first")
+    Path("flags.yaml").write_text(text.replace("1%", "100%"), "utf-8")
+    refused = run("push", "flags.yaml", url, "-m", "all in", code=1).stderr
+    assert "may go from 1 % to at most 5 %; this asks for 100 % (in live)" in refused
+    run("push", "flags.yaml", url, "-m", "all in", "--override", "the board")
+    Path("flags.yaml").write_text(text + policy, "utf-8")
+    run("push", "flags.yaml", url, "-m", "roles")
+    Path("flags.yaml").write_text(text.replace("1%", "5%") + policy, "utf-8")
+    assert "pay: ramp needs the role operate in live" in run("push", "flags.yaml", url, "-m", "x", code=1).stderr
+    Path("flags.yaml").write_text(text, "utf-8")
+    assert "policy needs the role admin" in run("push", "flags.yaml", url, "-m", "no roles", code=1).stderr
+    Path("flags.yaml").write_text((text + policy).replace("owner", "enabled: false\n    owner"), "utf-8")
+    run("push", "flags.yaml", url, "-m", "it burns")
+
+
 def test_status_tells_what_is_there(url: str) -> None:
     """Revision, flags, intact, the last change; exit 1 for definitions that are wrong, 2 for a store out of reach."""
     run("push", "flags.yaml", url, "-m", "because")
@@ -188,3 +209,35 @@ def test_what_cannot_be_written_says_what_can(url: str) -> None:
         told = run("push", "flags.yaml", target, "-m", "x", code=2).stderr
         assert "cannot be written" in told
         assert "redis://" in told
+
+
+def test_what_lies_over_a_store_is_read_and_never_written(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Variables compose what commands read, as a site's settings do; a kill, a push and a pull are about the store."""
+    run("push", "flags.yaml", url, "-m", "first")
+    Path("mine.yaml").write_text("version: 1\nflags: {banner: {default: true}, checkout: {default: true}}\n")
+    monkeypatch.setenv("FLAGMIDDLEWARE_OVERLAY", "mine.yaml")
+    monkeypatch.setenv("FLAGMIDDLEWARE_ENV_PREFIX", "SHOP_")
+    monkeypatch.setenv("SHOP_BANNER", "off")
+
+    def decided(where: str) -> dict[str, bool]:
+        told = json.loads(run("eval", "--all", "--source", where, "--format", "json").stdout)["flags"]
+        return {key: told[key]["variant"] == "on" for key in ("banner", "checkout")}
+
+    assert decided(url) == decided("flags.yaml") == {"banner": False, "checkout": True}
+    run("kill", "checkout", "-m", "it burns", "--source", f"{url}&fallback=flags.yaml")
+    assert decided(url) == {"banner": False, "checkout": False}
+    run("pull", url, "copy.json")
+    copied = Flags("copy.json").ruleset.flags
+    assert (copied["checkout"].enabled, copied["banner"].default) == (False, "off")
+    run("push", "flags.yaml", f"{url}&overlay=mine.yaml", "-m", "healed")
+    status = json.loads(run("status", f"{url}&overlay=mine.yaml", "--format", "json").stdout)
+    told = [status[name] for name in ("revision", "flags", "problems", "writable", "pushes_changes")]
+    assert told == ["3", 2, [], True, True]
+    monkeypatch.setenv("FLAGMIDDLEWARE_READONLY", "yes")
+    for command in (("kill", "banner", "--source", url), ("push", "copy.json", url)):
+        told = run(*command, "-m", "x", code=2).stderr
+        assert "opened read-only" in told
+    monkeypatch.setenv("FLAGMIDDLEWARE_ENV_PREFIX", "SHOP")
+    assert "FLAGMIDDLEWARE_ENV_PREFIX: 'SHOP'" in run("list", "--source", url, code=2).stderr

@@ -226,5 +226,8 @@ def test_reports_in_html(browser: Browser, repository: Path, command: str) -> No
     assert done.exit_code == 0, done.output
     (repository / "report.html").write_text(done.stdout)
     with page_of(browser, f"file://{repository}/") as page:
-        page.goto(f"file://{repository}/report.html")
-        assert violations(page) == []
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            page.goto(f"file://{repository}/report.html")
+            assert violations(page) == [], scheme
+            assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "light dark"

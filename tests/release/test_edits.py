@@ -146,6 +146,81 @@ def test_a_share_changes_one_value(key: str, rule: str | None, gone: list[str], 
     assert lines(edits.set_share(documents(), flag, "5%", rule=rule)) == (gone, come)
 
 
+HEAD = "version: 1\nflags:\n  a:\n    variants: {red: r, green: g}\n    off: red\n"
+
+
+@pytest.mark.parametrize(
+    ("rules", "gone", "come"),
+    [
+        (
+            "    rules:\n      - serve: green  # all\n",
+            "      - serve: green",
+            "      - rollout: 10%\n        serve: green",
+        ),
+        (
+            "    rules:\n      - name: all\n        split: {red: 1, green: 1}\n",
+            *("        split:", "        rollout: 10%\n        split:"),
+        ),
+        ("    rules: [{if: {x: 1}, serve: red}, {serve: green}]\n", ", {serve", ", {rollout: 10%, serve"),
+        ("    rules: [{\n      serve: green}]\n", "serve: green", "rollout: 10%,\n      serve: green"),
+        ("    rules:\n      -\n        serve: green\n", "        serve", "        rollout: 10%\n        serve"),
+    ],
+)
+def test_back_from_everyone(rules: str, gone: str, come: str) -> None:
+    """A rule that serves everyone gets a rollout before what it serves; nothing else changes."""
+    for text in (HEAD + rules, (HEAD + rules).replace("\n", "\r\n")):
+        flag = parse(text.encode(), name="flags.yaml").flags["a"]
+        edited = edits.set_share(documents(text), flag, "10%")
+        line_end = "\r\n" if "\r" in text else "\n"
+        assert edited.after.decode() == text.replace(gone.replace("\n", line_end), come.replace("\n", line_end), 1)
+        ramped = edits.set_ramp(documents(text), flag, [("2026-12-01T09:00:00Z", "5%")]).after.decode()
+        ramp = "ramp: [{at: 2026-12-01T09:00:00Z, to: 5%}]"
+        assert ramped == edited.after.decode().replace("rollout: 10%", ramp)
+
+
+def test_back_from_everyone_in_json() -> None:
+    """The same in JSON, written in one line and in several; a payload that is left out needs no place before it."""
+    tree = {"version": 1, "flags": {"a": {"rules": [{"name": "all", "serve": True}]}}}
+    for indent in (None, 2):
+        text = json.dumps(tree, indent=indent)
+        flag = parse(text.encode(), name="f.json").flags["a"]
+        after = edits.set_share(documents(text, "f.json"), flag, "10%").after.decode()
+        between = ", " if indent is None else ",\n          "
+        assert after == text.replace('"serve"', f'"rollout": "10%"{between}"serve"')
+    short = "version: 1\nflags:\n  a: {rules: [{schedule: {from: 2026-01-01T00:00:00Z}}]}\n"
+    flag = parse(short.encode(), name="flags.yaml").flags["a"]
+    after = edits.set_share(documents(short), flag, "10%").after.decode()
+    assert after == short.replace("}}]", "}, rollout: 10%}]")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ("{default: true}", "serves 'on' by default"),
+        ("{default: true, rules: [{rollout: 5%}]}", "take `default` out first"),
+        ("{rules: [{serve: false}]}", "take that rule out"),
+        ("{variants: {red: 1, green: 2}, off: red}", "several variants and no rollout"),
+    ],
+)
+def test_a_rollout_that_would_do_nothing_is_refused(fields: str, message: str) -> None:
+    """Where those outside a rollout get the same, or those inside `off`, the cure is named instead."""
+    text = f"version: 1\nflags:\n  a: {fields}\n"
+    flag = parse(text.encode(), name="flags.yaml").flags["a"]
+    with pytest.raises(EditError, match=message):
+        edits.set_share(documents(text), flag, "10%")
+    with pytest.raises(EditError, match=message):
+        edits.set_ramp(documents(text), flag, [("2026-12-01T09:00:00Z", "5%")])
+
+
+def test_a_rollout_between_two_variants_is_ramped() -> None:
+    """A default that is another variant than the rule's is served to the rest: such a rollout does what it says."""
+    text = (
+        HEAD.replace("green: g", "green: g, blue: b") + "    default: blue\n    rules: [{rollout: 5%, serve: green}]\n"
+    )
+    flag = parse(text.encode(), name="flags.yaml").flags["a"]
+    assert edits.set_share(documents(text), flag, "10%").after.decode() == text.replace("5%", "10%")
+
+
 def test_a_share_replaces_a_dated_ramp() -> None:
     """A fixed share takes the place of a dated ramp; the comment after it stays."""
     flag = parse(FILE.encode(), name="flags.yaml").flags["dated"]

@@ -137,6 +137,18 @@ def test_a_share_is_set(layout: str) -> None:
     assert ("# keep" in edited.after.decode()) == ("# keep" in text)
 
 
+@pytest.mark.parametrize("layout", [name for name in LAYOUTS if "rollout" in LAYOUTS[name]])
+def test_back_from_everyone_in_toml(layout: str) -> None:
+    """A rule that serves everyone gets a rollout."""
+    text = text_of(layout)
+    for spelled in ('rollout = "1%"', 'rollout="1%"'):
+        text = text.replace(spelled, "serve = true")
+    flag = parse(text.encode(), name="flags.toml").flags["a"]
+    edited = edits.set_share(documents(text), flag, "5%")
+    *first, last = tomllib.loads(text)["flags"]["a"]["rules"]
+    check(edited, 1, rules=[*first, {**last, "rollout": "5%"}])
+
+
 def test_a_dark_flag_gets_its_rule() -> None:
     """The first share of a flag without rules is a rule of its own."""
     text = text_of("a header")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from errno import EPIPE
 from importlib import import_module
 from typing import Any
 
@@ -98,6 +99,12 @@ class _Group(click.Group):
             ctx.exit(1)
         except FlagMiddlewareError as error:
             shout(f"Error: {error}")
+            ctx.exit(2)
+        except OSError as error:
+            if error.errno is None or error.errno == EPIPE:  # a pipe whose reader has left is click's to end
+                raise
+            where = f"{error.filename}: " if error.filename else ""
+            shout(f"Error: {where}{error.strerror}")
             ctx.exit(2)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import click
 
+from ..errors import ConflictError
 from ..release import edits
 from ..release.shares import parse_percent
 from ..release.stages import StageKind, stage_of
@@ -16,14 +17,24 @@ from .step import Step, change_options, gated_options
 __all__ = ["advance", "kill", "ramp", "restore", "schedule"]
 
 
+_TRIES: Final = 5
+"""How often a kill begins anew where somebody else wrote meanwhile."""
+
+
 @click.command()
 @click.argument("key")
 @change_options
 @pass_bench
 def kill(bench: Bench, key: str, reason: str, commit: bool, dry_run: bool) -> None:
     """Serve `off` of KEY to everyone, now. Nothing stands before a kill: no policy, no gate, no permission."""
-    step = Step(bench, key, reason, "flags kill", commit=commit, dry_run=dry_run)
-    step.finish(edits.kill(step.documents, key, environment=bench.environment), f"killed {key}")
+    for tries_left in range(_TRIES, -1, -1):
+        step = Step(bench, key, reason, "flags kill", commit=commit, dry_run=dry_run)
+        try:
+            step.finish(edits.kill(step.documents, key, environment=bench.environment), f"killed {key}")
+            return
+        except ConflictError:  # somebody was quicker: a kill means the same after whatever they did
+            if not tries_left:
+                raise
 
 
 @click.command()
@@ -34,8 +45,9 @@ def kill(bench: Bench, key: str, reason: str, commit: bool, dry_run: bool) -> No
 def restore(bench: Bench, key: str, reason: str, commit: bool, dry_run: bool) -> None:
     """Let KEY's rules decide again, as they stood when it was killed."""
     step = Step(bench, key, reason, "flags restore", commit=commit, dry_run=dry_run)
-    step.allow("restore")
-    step.finish(edits.restore(step.documents, key, environment=bench.environment), f"restored {key}")
+    edited = edits.restore(step.documents, key, environment=bench.environment)
+    step.permit(edited)
+    step.finish(edited, f"restored {key}")
 
 
 @click.command()
@@ -49,7 +61,6 @@ def ramp(bench: Bench, key: str, share: str, rule: str | None, **options: Any) -
     """Set the share of KEY's rollout, as far as the policy lets it go in one step."""
     gate, override = options.pop("gate"), options.pop("override")
     step = Step(bench, key, via="flags ramp", **options)
-    step.allow("ramp")
     _to(step, _share(share), rule, gate, override)
 
 
@@ -77,7 +88,6 @@ def advance(bench: Bench, key: str, **options: Any) -> None:
     """Take KEY to the next stage of its strategy, if its gates are open and it has soaked long enough."""
     gate, override = options.pop("gate"), options.pop("override")
     step = Step(bench, key, via="flags next", **options)
-    step.allow("next")
     strategy = step.policy.strategy_of(step.flag.risk)
     if strategy is None:
         raise click.UsageError(f"{key} declares no risk, so it has no stages: use flags ramp, or declare its risk")
@@ -113,7 +123,6 @@ def schedule(
     if bool(dates) == bool(steps):
         raise click.UsageError("give --from and/or --until, or --step TIME=PERCENT once or more")
     step = Step(bench, key, via="flags schedule", **options)
-    step.allow("schedule")
     where = {"environment": bench.environment, "rule": rule}
     if dates:
         edited = edits.set_schedule(step.documents, step.flag, dates, **where)

@@ -15,11 +15,17 @@ from .bench import Bench
 __all__ = ["changes_of", "store_entries"]
 
 
-def changes_of(bench: Bench, *, watch: Watch = lambda items, _: items) -> list[ChangeRecord]:
-    """Every change, oldest first; raises GitError for a file outside git, UsageError where a store keeps no log."""
+def changes_of(
+    bench: Bench, *, environment: str | None = None, watch: Watch = lambda items, _: items
+) -> list[ChangeRecord]:
+    """Every change, oldest first; raises GitError for a file outside git, UsageError where a store keeps no log.
+
+    It is what became of the flags in ``environment``; without one, in the one that the command was given.
+    """
+    environment = environment or bench.environment
     if bench.path is not None:
-        return flag_history(bench.path, environment=bench.environment, watch=watch)
-    return store_history(store_entries(bench)[::-1], bench.environment)
+        return flag_history(bench.path, environment=environment, watch=watch)
+    return store_history(store_entries(bench)[::-1], environment)
 
 
 def store_entries(bench: Bench) -> list[Mapping[str, str]]:

@@ -18,7 +18,7 @@ from ..release.words import describe
 from .bench import Bench, context_from, format_option, pass_bench
 from .output import echo, print_json
 
-__all__ = ["explain"]
+__all__ = ["evaluation_dict", "explain", "find_flag"]
 
 _STYLES = {"served": "bold green", "outside": "yellow", "no key": "red", "not reached": "dim"}
 

@@ -41,7 +41,7 @@ def listing(bench: Bench, file: str | None, state: str | None, owner: str | None
         if (owner is None or owner in flag.owner) and (state is None or stage_of(flag, now).kind.value == state)
     ]
     if style == "json":
-        print_json({"environment": ruleset.environment, "flags": [as_dict(flag, ruleset, now) for flag in wanted]})
+        print_json({"environment": ruleset.environment, "flags": [_as_dict(flag, ruleset, now) for flag in wanted]})
         return
     rows = [_row(flag, ruleset, now) for flag in wanted]
     print_table(("FLAG", "STATE", "OWNER", "EXPIRES"), rows)
@@ -52,7 +52,7 @@ def _row(flag: Flag, ruleset: Ruleset, now: float) -> tuple[Any, ...]:
     return flag.key, (describe(flag, ruleset, now=now), style), ", ".join(flag.owner), flag.expires
 
 
-def as_dict(flag: Flag, ruleset: Ruleset, now: float) -> dict[str, Any]:
+def _as_dict(flag: Flag, ruleset: Ruleset, now: float) -> dict[str, Any]:
     """A flag as one row of ``flags list --format json``."""
     stage = stage_of(flag, now)
     return {

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 import click
 
 from ..conditions import instant
+from ..errors import SourceError
 from ..release.git import Repository
+from ..release.history import whole_history
 from ..release.policy import parse_duration
 from ..release.shares import format_fraction
 from ..release.store_history import store_rows
 from ..release.words import describe_instant
 from ..sources.chain import verify
+from ..sources.wrappers import base_of
 from .bench import Bench, format_option, pass_bench
 from .changelog import changes_of, store_entries
 from .output import console, echo, print_json, print_table, progress, shout
@@ -47,14 +50,19 @@ since_option = click.option("--since", metavar="TIME", help="Only later changes:
 @format_option()
 @pass_bench
 def log(bench: Bench, key: str | None, since: str | None, style: str) -> None:
-    """Tell what was changed (of KEY), newest last: from git for files, from the store elsewhere."""
+    """Tell what was changed (of KEY), newest last: from git for files, from the store elsewhere.
+
+    Every environment in which something else became of a flag is told, unless --environment names one.
+    """
     start = parse_since(since, bench.now())
-    broken = None
+    faults: list[str] = []
     if bench.path is None:
+        newest = _newest_revision(bench)  # before the log is read: what is written meanwhile is in it, too
         entries = store_entries(bench)[::-1]
         rows = store_rows(entries, bench.environment)
-        linked = any("link" in entry for entry in entries)
-        broken = verify(entries, None) if linked else None
+        faults = list(_faults(entries, newest))
+    elif bench.environment is None:
+        rows = [record.to_dict() for record in whole_history(bench.path, watch=progress)]
     else:
         rows = [record.to_dict() for record in changes_of(bench, watch=progress)]
     wanted = [row for row in rows if row["time"] >= start and key in (None, row["flag"])]
@@ -62,9 +70,30 @@ def log(bench: Bench, key: str | None, since: str | None, style: str) -> None:
         print_json(wanted)
     else:
         _print(bench, wanted)
-    if broken is not None:
-        shout(f"The change log was tampered with at revision {entries[broken].get('revision')}.")
+    for fault in faults:
+        shout(f"The change log was tampered with{fault}.")
+    if faults:
         click.get_current_context().exit(1)
+
+
+def _newest_revision(bench: Bench) -> str:
+    """The revision of the definitions themselves; empty where they cannot be read, or do not tell."""
+    try:
+        snapshot = base_of(bench.flags.source).fetch(None)
+    except SourceError:
+        return ""
+    return snapshot.revision if snapshot is not None else ""
+
+
+def _faults(entries: Sequence[Mapping[str, str]], newest: str) -> Iterator[str]:
+    """What does not fit: an entry that is not what the one after it was written upon, or one missing at the end."""
+    if not any("link" in entry for entry in entries):
+        return
+    broken = verify(entries, None)
+    if broken is not None:
+        yield f" at revision {entries[broken].get('revision')}"
+    if newest and all(entry.get("revision") != newest for entry in entries):
+        yield f": the definitions are at revision {newest}, and no entry is of it"
 
 
 def _print(bench: Bench, rows: Sequence[Mapping[str, Any]]) -> None:

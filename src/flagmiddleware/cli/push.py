@@ -15,7 +15,9 @@ from ..plan import Plan
 from ..release.apprevision import app_revision
 from ..release.changes import UNCHANGED, changed_keys, told_changes
 from ..release.documents import Documents, read_documents
-from ..release.judge import judge
+from ..release.everywhere import Reached, judge_everywhere, reached, refusals
+from ..release.permissions import Actor, may
+from ..release.policy import Policy
 from ..release.words import describe
 from ..sources.base import Change, Snapshot
 from ..sources.settings import split_options
@@ -62,7 +64,7 @@ def push(bench: Bench, file: Path, url: str | None, reason: str, **options: Any)
             echo(f"{source.name} has this already, at revision {was.revision}.")
             return
         if was is not None:
-            reason = _judged(bench, old, new, keys, reason, options["override"])
+            reason = _judged(bench, was, documents, reason, options["override"])
         if options["dry_run"]:
             echo("Nothing was written: --dry-run.")
             return
@@ -75,10 +77,8 @@ def _change(
     bench: Bench, was: Snapshot | None, documents: Documents, data: bytes, *, reason: str, keys: list[str]
 ) -> Change:
     """What is written, with what it means for each flag in each environment."""
-    before = None
-    if was is not None and isinstance(was.data, bytes):
-        before = Documents(was.name, {was.name: was.data}, dialect=was.format)
-    records = told_changes(before, documents, now=bench.now())
+    before = _documents(was)
+    records = told_changes(before if before.files else None, documents, now=bench.now())
     told = {record.flag for record in records if record.kind != UNCHANGED}
     return Change(
         data=data,
@@ -122,15 +122,20 @@ def _create_tables(url: str) -> None:
     create_tables(split_options(url)[0])
 
 
-def _parsed(snapshot: Snapshot | None) -> Ruleset:
-    nothing = Ruleset(flags={})
+def _documents(snapshot: Snapshot | None) -> Documents:
+    """What the store holds, or no files where it holds none."""
     if snapshot is None or not isinstance(snapshot.data, bytes):
-        return nothing
+        return Documents("nothing", {})
+    return Documents(snapshot.name, {snapshot.name: snapshot.data}, dialect=snapshot.format)
+
+
+def _parsed(snapshot: Snapshot | None) -> Ruleset:
+    documents = _documents(snapshot)
     try:
-        return Documents(snapshot.name, {snapshot.name: snapshot.data}, dialect=snapshot.format).parse()
+        return documents.parse() if documents.files else Ruleset(flags={})
     except RulesetError as error:
         shout(f"What is there now cannot be read, so everything counts as new:\n{error}")
-        return nothing
+        return Ruleset(flags={})
 
 
 def _tell(old: Ruleset, new: Ruleset, keys: list[str]) -> None:
@@ -150,23 +155,32 @@ def _tell(old: Ruleset, new: Ruleset, keys: list[str]) -> None:
         echo("~ the release policy", "yellow")
 
 
-def _judged(bench: Bench, old: Ruleset, new: Ruleset, keys: list[str], reason: str, override: str | None) -> str:
-    """The reason to write down; ends here where a step breaks the policy in force and nobody overrides it."""
-    policy, now = bench.policy_of(old), bench.now()
-    broken = [
-        f"{key}: {verdict.text}"
-        for key in keys
-        for verdict in judge(old.flags.get(key), new.flags.get(key), policy, now=now)
-        if verdict.breaks
-    ]
-    for text in broken:
-        shout(f"{'OVERRIDDEN' if override else 'Refused'}: {text}")
-    if not broken:
-        return reason
-    if not override or not override.strip():
+def _judged(bench: Bench, was: Snapshot, documents: Documents, reason: str, override: str | None) -> str:
+    """The reason to write down; ends here where the policy in force forbids a step, in whatever environment."""
+    old, new = _parsed(was), documents.parse()
+    policy = bench.policy_of(old)
+    places = reached(_documents(was), documents, policy)
+    broken = [one for one in judge_everywhere(places, policy, now=bench.now()) if one.verdict.breaks]
+    override = (override or "").strip()
+    _permit(places, policy, ["ramp", *(["override"] if broken and override else [])], old.policy != new.policy)
+    for one in broken:
+        shout(f"{'OVERRIDDEN' if override else 'Refused'}: {one.key}: {one.text}")
+    if broken and not override:
         warn("Nothing was written. --override WHY goes ahead, on the record.")
         click.get_current_context().exit(1)
-    return f"{reason} (override: {override.strip()})"
+    return f"{reason} (override: {override})" if broken else reason
+
+
+def _permit(places: list[Reached], policy: Policy, actions: list[str], is_policy: bool) -> None:
+    """End here where the person may not do this to one of the flags, or may not change the policy."""
+    actor = Actor.from_git(identity(repository_around(None)))
+    refused = [why for action in actions for why in refusals(places, actor, policy, action)]
+    if is_policy and not (permission := may(actor, "policy", policy)):
+        refused.append(permission.why)
+    for why in dict.fromkeys(refused):
+        shout(f"Not allowed: {why}")
+    if refused:
+        click.get_current_context().exit(1)
 
 
 def _written(source: Any, change: Change, expected: str | None, new: Ruleset) -> str:

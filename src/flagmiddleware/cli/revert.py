@@ -13,7 +13,7 @@ from ..release import edits
 from ..release.changes import ChangeRecord
 from ..release.documents import Documents
 from ..release.git import GitError, Repository
-from ..release.history import flag_history
+from ..release.history import flag_history, whole_history
 from ..release.targets import StoreTarget
 from .bench import Bench, pass_bench
 from .changelog import store_entries
@@ -40,11 +40,13 @@ def revert(bench: Bench, id: str, gate: tuple[str, ...], override: str | None, *
         step = Step(bench, key, via="flags revert", known=_holds(bench, key), **options)
         _take_back(step, earlier, (gate, override), words if found else f"{words}: absent")
         return
-    records = flag_history(bench.path, environment=bench.environment)
+    chosen = bench.environment
+    records = flag_history(bench.path, environment=chosen) if chosen else whole_history(bench.path)
     record = next((record for record in records if record.id == id), None)
     if record is None:
         raise click.UsageError(f"there is no change {id!r}: see flags log")
-    later = [other for other in records[records.index(record) + 1 :] if other.flag == record.flag]
+    after = records[records.index(record) + 1 :]
+    later = [other for other in after if other.flag == record.flag and other.origin.id != record.origin.id]
     if later:
         raise click.UsageError(f"{record.flag} was changed since, by {later[-1].id}: revert that one first")
     step = Step(bench, record.flag, via="flags revert", known=record.kind != "removed", **options)
@@ -53,7 +55,6 @@ def revert(bench: Bench, id: str, gate: tuple[str, ...], override: str | None, *
 
 
 def _take_back(step: Step, earlier: Documents, consent: tuple[tuple[str, ...], str | None], what: str) -> None:
-    step.allow("revert")
     edited = edits.revert(step.documents, step.key, earlier)
     step.check(edited, *consent)
     step.finish(edited, what)

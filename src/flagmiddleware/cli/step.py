@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import getpass
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import click
+import msgspec
 
 from ..model import Flag
 from ..release import edits
 from ..release.documents import Documents
 from ..release.edits import Edited
+from ..release.everywhere import Reached, judge_everywhere, reached
 from ..release.git import GitError, Repository
 from ..release.history import stages_since
-from ..release.judge import judge
 from ..release.permissions import Actor, may
 from ..release.policy import Policy
 from ..release.stages import stage_of
@@ -81,6 +82,7 @@ class Step:
         self.bench, self.key, self.reason, self.via = bench, key, reason, via
         self.commit, self.dry_run, self.known = commit, dry_run, known
         self.trailers: dict[str, str] = {}
+        self._since: dict[str | None, dict[str, float]] = {}
         self.target: Target = _target(bench)
         self.documents: Documents = self.target.read()
         self.repository = repository_around(bench.path)
@@ -99,39 +101,55 @@ class Step:
         place = self.documents.lines().place
         return self.bench.policy_of(self.documents.parse(self.bench.environment), place=place)
 
-    def allow(self, action: str) -> None:
-        """End here where the person may not do this."""
-        permission = may(
-            Actor.from_git(self.actor), action, self.policy, flag=self.flag, environment=self.bench.environment
-        )
-        if not permission:
-            shout(f"Not allowed: {permission.why}")
-            click.get_current_context().exit(1)
+    def allow(self, action: str, environments: Iterable[str | None] = ()) -> None:
+        """End here where the person may not do this, in one of the environments or in the one that was named."""
+        actor, flag = Actor.from_git(self.actor), self.flag
+        for environment in dict.fromkeys([self.bench.environment, *environments]):
+            permission = may(actor, action, self.policy, flag=flag, environment=environment)
+            if not permission:
+                shout(f"Not allowed: {permission.why}")
+                click.get_current_context().exit(1)
 
-    def since(self) -> float | None:
-        """When the flag came to its stage, where that is known."""
+    def since(self, environment: str | None) -> dict[str, float]:
+        """When each flag came to its stage there, where that is known."""
+        if environment not in self.documents.environments():
+            environment = None  # nothing is said of it, so its history is that of all, which is read already
+        if environment in self._since:
+            return self._since[environment]
+        self._since[environment] = self._read_since(environment)
+        return self._since[environment]
+
+    def _read_since(self, environment: str | None) -> dict[str, float]:
         try:
-            return stages_since(changes_of(self.bench)).get(self.key)
+            return stages_since(changes_of(self.bench, environment=environment))
         except (GitError, click.UsageError):  # no git around the file, or a store without a log
-            return None
+            return {}
 
     def check(self, edited: Edited, gate: tuple[str, ...], override: str | None) -> None:
-        """Refuse a step that breaks the policy or leaves a gate shut, unless it is overridden."""
-        old, now = self.flag, self.bench.now()
-        new = edited.new.flags.get(self.key) if edited.new is not None else None
-        verdicts = judge(old, new, self.policy, now=now, since=self.since())
-        broken = [verdict.text for verdict in verdicts if verdict.breaks]
-        for verdict in verdicts:
-            if not verdict.breaks:
-                warn(verdict.text)
-        words = _gate_words(gate, self.policy.gates)
-        if new is not None and stage_of(new, now).threshold > stage_of(old, now).threshold > 0:
-            broken += self._shut_gates(old, words)
+        """Refuse a step that breaks the policy or leaves a gate shut, wherever it reaches, unless it is overridden."""
+        policy, now, words = self.policy, self.bench.now(), _gate_words(gate, self.policy.gates)
+        places = self.permit(edited)
+        where = [place.environment for place in places]
+        found = list(judge_everywhere(places, policy, now=now, since=self.since))
+        broken = [one.text for one in found if one.verdict.breaks]
+        for one in found:
+            if not one.verdict.breaks:
+                warn(one.text)
+        for old, new in (place.sides(self.key) for place in places):
+            if old and new and stage_of(new, now).threshold > stage_of(old, now).threshold > 0:
+                broken += self._shut_gates(old, words)
         if broken:
-            self._override(broken, override)
+            self._override(list(dict.fromkeys(broken)), override, where)
         if words:
-            self.allow("approve")
+            self.allow("approve", where)
             self.trailers["Flags-Gates"] = "; ".join(f"{name}: {word}" for name, word in words.items())
+
+    def permit(self, edited: Edited) -> list[Reached]:
+        """End here where the person may not do this everywhere that it reaches: the environments, otherwise."""
+        after = msgspec.structs.replace(self.documents, files={**self.documents.files, edited.file: edited.after})
+        places = reached(self.documents, after, self.policy, only=self.bench.environment)
+        self.allow(self.via.rpartition(" ")[2], [place.environment for place in places])
+        return places
 
     def _shut_gates(self, flag: Flag, words: dict[str, str]) -> list[str]:
         strategy = self.policy.strategy_of(flag.risk)
@@ -140,13 +158,13 @@ class Step:
             f'the gate {gate!r} is shut ({self.policy.gates[gate]}): --gate {gate}="what was found"' for gate in shut
         ]
 
-    def _override(self, broken: list[str], override: str | None) -> None:
+    def _override(self, broken: list[str], override: str | None, where: list[str | None]) -> None:
         for text in broken:
             shout(f"{'OVERRIDDEN' if override else 'Refused'}: {text}")
         if not override or not override.strip():
             warn("Nothing was written. --override WHY goes ahead, on the record.")
             click.get_current_context().exit(1)
-        self.allow("override")
+        self.allow("override", where)
         self.trailers["Flags-Override"] = f"{override.strip()} ({'; '.join(broken)})"
 
     def finish(self, edited: Edited, what: str) -> None:

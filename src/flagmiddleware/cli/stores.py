@@ -11,11 +11,13 @@ from typing import Any
 import click
 
 from ..errors import ConfigurationError, RulesetError
-from ..formats import parse, syntax
+from ..formats import syntax
 from ..model import Ruleset
-from ..release.targets import atomic_write
+from ..reading import reader
+from ..release.targets import atomic_write, written_to
 from ..release.words import describe_instant
 from ..sources.base import Snapshot, Writable
+from ..sources.wrappers import base_of
 from .bench import Bench, format_option, pass_bench, source_at
 from .output import echo, print_json, print_table, shout
 
@@ -23,22 +25,18 @@ __all__ = ["opened", "pull", "status"]
 
 
 @contextmanager
-def opened(bench: Bench, url: str | None, *, writing: bool = False) -> Iterator[Any]:
-    """The source at ``url``, or the one that the command works on; one that was opened here is closed afterwards."""
-    if url is None and bench.has_provider:
-        source: Any = bench.flags.source
-        given = True
-    else:
-        where = url or bench.location
-        source, given = source_at(where, "snapshot_key"), False
-    if writing and not isinstance(source, Writable):
-        told = "change the flags where they come from; redis://, postgresql:// and a site's database can be written"
-        raise ConfigurationError(f"{source.name} cannot be written: {told}")
+def opened(bench: Bench, url: str | None, *, writing: bool = False, whole: bool = False) -> Iterator[Any]:
+    """The source at ``url``, or the one that the command works on; one that was opened here is closed afterwards.
+
+    ``writing`` gives the one that can be written, ``whole`` the one that holds a document, below what lies over it.
+    """
+    given = bench.is_own(url)
+    found: Any = bench.flags.source if given else source_at(url or bench.location, "snapshot_key", "readonly")
     try:
-        yield source
+        yield written_to(found) if writing else base_of(found) if whole else found
     finally:
         if not given:
-            source.close()
+            found.close()
 
 
 def _fetched(source: Any) -> tuple[Snapshot, bytes]:
@@ -55,7 +53,7 @@ def _fetched(source: Any) -> tuple[Snapshot, bytes]:
 @pass_bench
 def pull(bench: Bench, url: str | None, file: Path | None, force: bool) -> None:
     """Write what the store at URL holds to FILE (JSON or YAML by its ending), or to standard output."""
-    with opened(bench, url) as source:
+    with opened(bench, url, whole=True) as source:
         snapshot, data = _fetched(source)
     if file is None:
         click.echo(data, nl=False)
@@ -121,8 +119,8 @@ def _facts(source: Any, snapshot: Snapshot, bench: Bench) -> dict[str, Any]:
     data = snapshot.data
     facts: dict[str, Any] = {"source": source.name, "revision": snapshot.revision, "epoch": snapshot.epoch}
     facts |= {
-        "writable": isinstance(source, Writable),
-        "pushes_changes": getattr(source, "pushes", hasattr(source, "wait")),
+        "writable": isinstance(base_of(source), Writable),
+        "pushes_changes": getattr(base_of(source), "pushes", hasattr(source, "wait")),
     }
     if isinstance(data, bytes):
         facts |= {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
@@ -135,15 +133,8 @@ def _facts(source: Any, snapshot: Snapshot, bench: Bench) -> dict[str, Any]:
 
 
 def _parse(snapshot: Snapshot, bench: Bench) -> tuple[Ruleset, list[str]]:
-    from ..formats import parse_files
-
-    dialect = snapshot.format or bench.dialect
-    data = snapshot.data
     try:
-        if isinstance(data, Ruleset):
-            return data, []
-        how: dict[str, Any] = {"format": dialect, "name": snapshot.name, "environment": bench.environment}
-        return (parse(data, **how) if isinstance(data, bytes) else parse_files(data, **how)), []
+        return reader(bench.dialect, bench.environment)(snapshot, True), []
     except RulesetError as error:
         return Ruleset(flags={}), [str(problem) for problem in error.problems]
 

@@ -29,8 +29,9 @@ _LOOK = 0.1  # seconds between two looks at whether the source wants attention
 @pass_bench
 def watch(bench: Bench, url: str | None, changes: int | None, seconds: float | None, style: str) -> None:
     """Print every change of the flags at URL while it happens: flag, from, to, and by whom where the store knows."""
-    if url is not None:
-        bench.source = url
+    own = bench.is_own(url)
+    if not own:
+        bench.source = url or bench.source
     flags = bench.flags
     queue: SimpleQueue[tuple[float, Change]] = SimpleQueue()
     unsubscribe = flags.subscribe(lambda change: queue.put((time.time(), change)))
@@ -44,7 +45,7 @@ def watch(bench: Bench, url: str | None, changes: int | None, seconds: float | N
         pass
     finally:
         unsubscribe()
-        if url is not None:
+        if not own:
             flags.close()
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
+from typing import Any
 
 import msgspec
 
 from ..errors import RulesetError
-from ..model import Flag, Ramp, Ruleset
+from ..model import Flag, Ramp, Rule, Ruleset, Serve
 from .changes import changed_keys
 from .documents import Documents
 from .splice import EditError, Splicer, splicer_for
@@ -141,21 +142,41 @@ def set_share(
     def change(text: Splicer) -> None:
         rules = _rules_path(text, flag.key, environment)
         if place is None:
-            _new_rule(text, flag, rules, share)
-        elif isinstance(flag.rules[place].gate, Ramp):
-            text.rename((*rules, place, "ramp"), "rollout", share)
+            text.append(rules, {"rollout": share})
         else:
-            text.put((*rules, place, "rollout"), share)
+            _gate(text, flag.rules[place], (*rules, place), "rollout", share)
 
+    _check_gate(flag, place)
     return _edit(documents, flag.key, change, environment)
 
 
-def _new_rule(text: Splicer, flag: Flag, rules: tuple[str | int, ...], share: str) -> None:
-    if not flag.is_boolean:
+def _gate(text: Splicer, rule: Rule, path: tuple[str | int, ...], name: str, value: Any) -> None:
+    """Give a rule this gate, in the place of the one that it has, or before what it serves."""
+    there = name if rule.gate is None else "ramp" if isinstance(rule.gate, Ramp) else "rollout"
+    payload = next((field for field in ("serve", "split") if text.has(*path, field)), None)
+    if there != name:
+        text.rename((*path, there), name, value)
+    elif rule.gate is None and payload is not None:
+        text.insert((*path, payload), name, value)
+    else:
+        text.put((*path, name), value)
+
+
+def _check_gate(flag: Flag, place: int | None) -> None:
+    """Refuse a gate that would change nothing, or the opposite of what was asked."""
+    served = flag.rules[place].payload if place is not None else Serve("on")
+    if place is None and not flag.is_boolean:
         raise EditError(f"{flag.key!r} has several variants and no rollout: add a rule that says which one to serve")
-    if any(rule.condition is None and rule.gate is None for rule in flag.rules):
-        raise EditError(f"{flag.key!r} has a rule for everyone already: a rollout after it would never be tried")
-    text.append(rules, {"rollout": share})
+    if flag.default != flag.off and isinstance(served, Serve) and served.variant == flag.default:
+        raise EditError(
+            f"{flag.key!r} serves {flag.default!r} by default, so those outside a rollout get it, too: take `default` "
+            f"out first (flags plan tells who loses it), or flags kill {flag.key}"
+        )
+    if isinstance(served, Serve) and served.variant == flag.off and flag.rules[place or 0].gate is None:
+        raise EditError(
+            f"{flag.key!r} has a rule that serves {flag.off!r} there: a rollout in it would only choose who is shut "
+            "out; take that rule out, and flags ramp adds one that lets people in"
+        )
 
 
 def set_schedule(
@@ -197,11 +218,10 @@ def set_ramp(
         dated = [{"at": at, "to": to} for at, to in steps]
         if place is None:
             text.append(rules, {"ramp": dated})
-        elif isinstance(flag.rules[place].gate, Ramp):
-            text.put((*rules, place, "ramp"), dated)
         else:
-            text.rename((*rules, place, "rollout"), "ramp", dated)
+            _gate(text, flag.rules[place], (*rules, place), "ramp", dated)
 
+    _check_gate(flag, place)
     return _edit(documents, flag.key, change, environment)
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from .. import formats
 from ..errors import FlagMiddlewareError
 from ..model import Ruleset
 from .changes import ChangeRecord, Origin, record_changes
+from .documents import Documents
 from .git import Commit, GitError, Repository
 
-__all__ = ["HistoryError", "flag_history", "last_changes", "parse_files_at", "stages_since"]
+__all__ = ["HistoryError", "flag_history", "last_changes", "parse_files_at", "stages_since", "whole_history"]
 
 HistoryError = GitError
 """There is no history to be read: no repository, no git."""
@@ -58,6 +61,38 @@ def _records(
         if new is not None:
             yield from record_changes(old, new, _origin(commit, environment))
             old = new
+
+
+def whole_history(path: Path, *, watch: Watch = lambda items, _: items) -> list[ChangeRecord]:
+    """The same for what all environments share, then for each environment in which something else became of a flag."""
+    repository = Repository.around(path)
+    if not repository.knows("HEAD"):
+        return []
+    name = repository.relative(path)
+    commits = repository.log(name, "HEAD")
+    found: list[ChangeRecord] = []
+    contents = repository.contents((commit.id for commit in commits), name)
+    old = Documents(name, {})
+    for commit, (_, files) in zip(watch(commits, "reading history"), contents, strict=True):
+        new = Documents(name, files)
+        if files != old.files and parse_files_at(files) is not None:
+            found += _everywhere(old, new, commit)
+            old = new
+    return found
+
+
+def _everywhere(old: Documents, new: Documents, commit: Commit) -> Iterator[ChangeRecord]:
+    shared: dict[str, ChangeRecord] = {}
+    for environment in dict.fromkeys([None, *old.environments(), *new.environments()]):
+        before, after = (parse_files_at(dict(one.files), environment) for one in (old, new))
+        if before is None or after is None:
+            continue
+        for record in record_changes(before, after, _origin(commit, environment)):
+            told = replace(record, origin=_origin(commit, None))
+            if environment is None or told != shared.get(record.flag):
+                yield record
+            if environment is None:
+                shared[record.flag] = told
 
 
 def _origin(commit: Commit, environment: str | None) -> Origin:

@@ -12,7 +12,7 @@ from ..model import Flag, Ramp, Share
 from .matrix import format_age
 from .policy import Policy, Strategy
 from .shares import format_share
-from .stages import StageKind, has_cohort, stage_of, staged_rule
+from .stages import StageKind, has_cohort, stage_of
 
 __all__ = ["Verdict", "judge"]
 
@@ -31,21 +31,23 @@ def judge(
 
     Going back is always allowed: a kill, a removal or a smaller share has no verdict.
     """
-    if new is None or not new.enabled:
+    if new is None:
         return ()
-    return tuple(_judge(_revived(old or Flag(key=new.key)), new, policy, now, since))
+    return tuple(_judge(_revived(old or Flag(key=new.key)), _revived(new), policy, now, since))
 
 
 def _revived(flag: Flag) -> Flag:
-    # A kill is no way around the stages, and no way back down them: what counts is the share that it hid.
+    # A kill is no way around the stages, and no way back down them: what counts is the share that it hides, which
+    # a restore gives back unasked.
     return flag if flag.enabled else msgspec.structs.replace(flag, enabled=True)
 
 
 def _judge(old: Flag, new: Flag, policy: Policy, now: float, since: float | None) -> Iterator[Verdict]:
     before, after = stage_of(old, now), stage_of(new, now)
-    strategy = policy.strategy_of(new.risk or old.risk)
-    steps = list(_future(new, now))
-    if after.threshold <= before.threshold and not steps:
+    # What the flag was, not what the change makes of it: nobody takes a step into a lane of their own choice.
+    strategy = policy.strategy_of(old.risk or new.risk)
+    dated = [] if old.rules == new.rules else list(_rises(new, after.threshold, now))
+    if after.threshold <= before.threshold and not dated:
         return
     if strategy is None:
         yield Verdict("no risk is declared, so no strategy applies: add risk: {technical: …, business: …}", False)
@@ -61,8 +63,7 @@ def _judge(old: Flag, new: Flag, policy: Policy, now: float, since: float | None
                 f"{strategy.title}: {before.text} has lasted {format_age(lasted)}, a stage lasts at least "
                 f"{format_age(strategy.soak)}"
             )
-    if old.rules != new.rules:
-        yield from _dated(strategy, after.threshold, now, steps)
+    yield from _dated(strategy, dated)
 
 
 def _cohort(new: Flag, now: float) -> Verdict:
@@ -91,21 +92,27 @@ def _percent(threshold: int) -> str:
     return "100 %" if threshold == BUCKETS else format_share(Share("", threshold))
 
 
-def _future(flag: Flag, now: float) -> Iterator[tuple[float, int]]:
-    """The steps that a dated ramp has still to take."""
-    place = staged_rule(flag)
-    gate = flag.rules[place].gate if place is not None else None
-    if isinstance(gate, Ramp):
-        yield from ((step.at, step.to.threshold) for step in gate.steps if step.at > now)
+_Rise = tuple[float, int, int]
 
 
-def _dated(strategy: Strategy, threshold: int, now: float, steps: list[tuple[float, int]]) -> Iterator[Verdict]:
-    for (left_at, left), (right_at, right) in pairwise([(now, threshold), *steps]):
-        if right <= left:
-            continue
+def _rises(flag: Flag, threshold: int, now: float) -> Iterator[_Rise]:
+    """What dated ramps and schedules will let in: how long after the step before, from and to which share."""
+    dates: set[float | None] = set()
+    for rule in flag.rules:
+        if isinstance(rule.gate, Ramp):
+            dates |= {step.at for step in rule.gate.steps}
+        if rule.schedule is not None:
+            dates |= {rule.schedule.start, rule.schedule.until}
+    coming = sorted(date for date in dates if date is not None and date > now)
+    shares = [(now, threshold), *((at, stage_of(flag, at).threshold) for at in coming)]
+    yield from ((then - at, left, right) for (at, left), (then, right) in pairwise(shares) if right > left)
+
+
+def _dated(strategy: Strategy, rises: list[_Rise]) -> Iterator[Verdict]:
+    for lasted, left, right in rises:
         yield from _step(strategy, left, right)
-        if left and right_at - left_at < strategy.soak:
+        if left and lasted < strategy.soak:
             yield Verdict(
-                f"{strategy.title}: the ramp leaves {_percent(left)} after {format_age(right_at - left_at)}, a stage "
+                f"{strategy.title}: the ramp leaves {_percent(left)} after {format_age(lasted)}, a stage "
                 f"lasts at least {format_age(strategy.soak)}"
             )

@@ -65,12 +65,14 @@ def render_html(matrix: Matrix) -> str:
     unplaced = _html_list(matrix.unplaced) if matrix.unplaced else ""
     rest = f"<h2>No quadrant: risk not declared</h2>{unplaced}" if unplaced else ""
     style = (
+        ":root{color-scheme:light dark}td{color:#111;print-color-adjust:exact}li,tr{break-inside:avoid}"
         "body{font:15px/1.5 system-ui,sans-serif;margin:2rem}table{border-collapse:collapse;width:100%}"
-        "td,th{border:1px solid #999;padding:.75rem;vertical-align:top;text-align:left}thead th{width:44%}"
-        "h2{margin:0;font-size:1.1rem}p{margin:.25rem 0;color:#444}ul{padding-left:1.2rem;margin:.5rem 0 0}"
+        "td,th{border:1px solid #888;padding:.75rem;vertical-align:top;text-align:left}thead th{width:44%}"
+        "h2{margin:0;font-size:1.1rem}p{margin:.25rem 0}td p{color:#444}ul{padding-left:1.2rem;margin:.5rem 0 0}"
     )
     return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Blast Radius Matrix</title>'
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1"/><title>Blast Radius Matrix</title>'
         f"<style>{style}</style></head><body><h1>Blast Radius Matrix</h1>"
         f"<table><thead><tr><td></td>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>{rest}</body></html>\n"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -19,14 +20,14 @@ from .policy import Policy
 from .stages import stage_of
 from .words import describe
 
-__all__ = ["PlannedFlag", "ReleasePlan", "make_plan", "with_population"]
+__all__ = ["PlannedFlag", "ReleasePlan", "make_plan", "merged", "with_population"]
 
 
 class PlannedFlag(msgspec.Struct, frozen=True):
     """One flag of a plan.
 
     ``reshuffles`` tells why subjects change sides at random; ``because`` names the flag or segment whose change
-    reaches this one, where its own definition is the same.
+    reaches this one, where its own definition is the same. ``environment`` is None for what all environments share.
     """
 
     key: str
@@ -38,6 +39,12 @@ class PlannedFlag(msgspec.Struct, frozen=True):
     reshuffles: tuple[str, ...] = ()
     because: str = ""
     impact: FlagImpact | None = None
+    environment: str | None = None
+
+    @property
+    def title(self) -> str:
+        """The key, and the environment where it is not what all share."""
+        return f"{self.key} in {self.environment}" if self.environment else self.key
 
     @property
     def everyone(self) -> Cohort:
@@ -53,6 +60,7 @@ class PlannedFlag(msgspec.Struct, frozen=True):
         """The flag's part of the plan as plain data."""
         return {
             "key": self.key,
+            "environment": self.environment,
             "kind": self.kind,
             "from": self.old,
             "to": self.new,
@@ -117,7 +125,9 @@ def make_plan(
         old, new = before.flags.get(key), after.flags.get(key)
         cohorts = tuple(compare(old, new, before, after, now))
         verdicts = () if reached[key] else judge(old, new, policy, now=now, since=(since or {}).get(key))
-        asked = author(new) if new is not None and not reached[key] and not _is_step_back(old, new, now) else None
+        asked = (
+            author(old or new) if new is not None and not reached[key] and not _is_step_back(old, new, now) else None
+        )
         verdicts = (*verdicts, *([asked] if asked is not None else []), *_values(old, new))
         planned.append(
             PlannedFlag(
@@ -129,9 +139,22 @@ def make_plan(
                 verdicts,
                 tuple(_reshuffles(old, new)),
                 reached[key],
+                environment=after.environment,
             )
         )
     return ReleasePlan(tuple(planned), after.environment)
+
+
+def merged(plans: list[ReleasePlan]) -> ReleasePlan:
+    """The plans for several environments as one: the first whole, of the others what differs from it."""
+    first, *others = plans
+    shared = {flag.key: _anywhere(flag) for flag in first.flags}
+    differing = (flag for plan in others for flag in plan.flags if shared.get(flag.key) != _anywhere(flag))
+    return ReleasePlan(tuple(sorted([*first.flags, *differing], key=attrgetter("key"))), first.environment)
+
+
+def _anywhere(flag: PlannedFlag) -> PlannedFlag:
+    return msgspec.structs.replace(flag, environment=None, impact=None)
 
 
 def _values(old: Flag | None, new: Flag | None) -> Iterable[Verdict]:
@@ -142,6 +165,11 @@ def _values(old: Flag | None, new: Flag | None) -> Iterable[Verdict]:
         if name in new.variants and repr(new.variants[name]) != repr(value):
             text = f"the value of variant {name!r} goes from {value!r:.60} to {new.variants[name]!r:.60}"
             yield Verdict(f"{text}, for everyone who gets it", False)
+
+
+def _owned(old: Flag | None, new: Flag) -> Flag:
+    """The side whose owners are asked: nobody makes themselves the owner of what they raise."""
+    return old if old is not None and old.owner else new
 
 
 def _is_step_back(old: Flag | None, new: Flag, now: float) -> bool:

@@ -36,7 +36,7 @@ def render_markdown(plan: ReleasePlan) -> str:
 
 
 def _section(flag: PlannedFlag) -> Iterator[str]:
-    yield f"### {'❌ ' if flag.breaks else ''}`{flag.key}` — {flag.kind}, {exposure_line(flag)}"
+    yield f"### {'❌ ' if flag.breaks else ''}`{flag.title}` — {flag.kind}, {exposure_line(flag)}"
     yield ""
     yield f"- before: {_safe(flag.old)}"
     yield f"- after: {_safe(flag.new)}"

@@ -172,14 +172,23 @@ def _cell(text: str, known: dict[str, Any]) -> Any:
         return value
 
 
+_NO_OBJECT: Final = "expected a JSON object"
+
+
 class _JsonLines(Population):
     def __init__(self, path: Path, key: str | None) -> None:
         self.path = path
         # Objects may differ in their names: the columns are those of the first thousand.
         columns: dict[str, None] = {}
+        broken = _Broken(str(path))
         with path.open("rb") as file:
-            for _, line in zip(range(1000), file, strict=False):
-                columns.update(dict.fromkeys(_object(line) or ()))
+            for number, line in zip(range(1, 1001), file, strict=False):
+                row = _object(line)
+                columns.update(dict.fromkeys(row or ()))
+                if row is None and line.strip():
+                    broken.add(number, _NO_OBJECT)
+        if not columns:
+            broken.finish()
         super().__init__(str(path), tuple(columns), _key_column(str(path), tuple(columns), key))
 
     def rows(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -190,7 +199,7 @@ class _JsonLines(Population):
                 if row is not None:
                     yield number, row
                 elif line.strip():
-                    broken.add(number, "expected a JSON object")
+                    broken.add(number, _NO_OBJECT)
         broken.finish()
 
 

@@ -48,6 +48,10 @@ class Splicer(Protocol):
         """Put another field, with another name, in the place of the one at ``path``."""
         ...
 
+    def insert(self, path: Path, name: str, value: Any) -> None:
+        """Put another field before the one at ``path``."""
+        ...
+
     def adopt(self, path: Path, other: Any) -> None:
         """Make the field at ``path`` what it is in ``other``, a text in the same syntax, comments included."""
         ...

@@ -109,6 +109,17 @@ class TextSplicer:
         found = self._there(path)
         self._replace(found[0].start_mark.index, _end(found[1]), self._field(name, value))
 
+    def insert(self, path: Path, name: str, value: Any) -> None:
+        """Put another field before the one at ``path``, on a line of its own where that one has its own."""
+        key, found = self._there(path), self._find(path[:-1])
+        assert found is not None  # noqa: S101 - _there found something in it
+        mark = key[0].start_mark
+        before = self.text[self.text.rfind("\n", 0, mark.index) + 1 : mark.index]
+        between = f"{self._newline}{' ' * mark.column}"
+        if found[1].flow_style:
+            between = f",{self._newline}{before}" if before.isspace() else ", "
+        self._replace(mark.index, mark.index, self._field(name, value) + between)
+
     def adopt(self, path: Path, other: Any) -> None:
         """Make the field what it is in another text: its own lines and comments, indented as here."""
         key, value = other._there(path)

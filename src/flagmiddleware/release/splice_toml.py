@@ -81,6 +81,10 @@ class TomlSplicer:
         del around[path[-1]]
         around[name] = _item(value)
 
+    def insert(self, path: Path, name: str, value: Any) -> None:
+        """Put another field into the table of the one at ``path``; its order means nothing, so it goes to the end."""
+        self.put((*path[:-1], name), value)
+
     def adopt(self, path: Path, other: TomlSplicer) -> None:
         """Make the field at ``path`` what it is in ``other``."""
         self._find(path[:-1])[path[-1]] = other._find(path)

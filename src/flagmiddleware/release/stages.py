@@ -37,12 +37,27 @@ class Stage(msgspec.Struct, frozen=True):
 
 
 def staged_rule(flag: Flag, name: str | None = None) -> int | None:
-    """The place of the rule that carries the flag's stage: its last unconditional gated one, or the one named."""
-    for index in range(len(flag.rules) - 1, -1, -1):
-        rule = flag.rules[index]
-        if rule.name == name if name is not None else rule.condition is None and rule.gate is not None:
-            return index
-    return None
+    """The place of the rule that carries the flag's stage, or of the one named.
+
+    It is the last unconditional gated rule that is ever tried; without one, the last unconditional rule of those.
+    """
+    if name is not None:
+        return next((place for place, rule in enumerate(flag.rules) if rule.name == name), None)
+    public = _public_rules(flag)
+    return next(
+        (place for place in reversed(public) if flag.rules[place].gate is not None), next(iter(public[::-1]), None)
+    )
+
+
+def _public_rules(flag: Flag) -> list[int]:
+    """The places of the rules for everyone, up to the first that no date limits: nothing after it is tried."""
+    places = []
+    for place, rule in enumerate(flag.rules):
+        if rule.condition is None:
+            places.append(place)
+            if rule.schedule is None:
+                break
+    return places
 
 
 def stage_of(flag: Flag, now: float) -> Stage:
@@ -53,18 +68,29 @@ def stage_of(flag: Flag, now: float) -> Stage:
     """
     if not flag.enabled:
         return Stage(StageKind.KILLED, 0, "killed")
-    index = staged_rule(flag)
-    if index is not None and holds(flag.rules[index].schedule, now):
-        threshold = threshold_at(flag.rules[index].gate, now)
-        if 0 < threshold < BUCKETS:
-            return Stage(StageKind.PARTIAL, threshold, format_share(Share("", threshold)), index)
-        if threshold == BUCKETS and _serves(flag, flag.rules[index]):
-            return Stage(StageKind.RELEASED, BUCKETS, "100 %", index)
-    if _open_to_all(flag, now):
-        return Stage(StageKind.RELEASED, BUCKETS, "100 %")
+    index = next((place for place in _public_rules(flag) if holds(flag.rules[place].schedule, now)), None)
+    threshold = _public_share(flag, index, now)
+    if 0 < threshold < BUCKETS:
+        return Stage(StageKind.PARTIAL, threshold, format_share(Share("", threshold)), index)
+    if threshold == BUCKETS:
+        return Stage(StageKind.RELEASED, BUCKETS, "100 %", index)
     if has_cohort(flag, now):
         return Stage(StageKind.INTERNAL, 0, "internal", index)
     return Stage(StageKind.DARK, 0, "dark", index)
+
+
+def _public_share(flag: Flag, index: int | None, now: float) -> int:
+    """How many buckets of everyone get something else than `off`, where the rule at ``index`` decides."""
+    outside = flag.default is not None and flag.default != flag.off
+    if index is None:
+        return BUCKETS if outside else 0
+    rule = flag.rules[index]
+    threshold = threshold_at(rule.gate, now)
+    if not _serves(flag, rule):
+        return BUCKETS - threshold if outside else 0
+    # Outside a gate the default is served: what a rollout adds to the same variant is nothing.
+    is_same = outside and isinstance(rule.payload, Serve) and rule.payload.variant == flag.default
+    return BUCKETS if is_same else threshold
 
 
 def has_cohort(flag: Flag, now: float) -> bool:
@@ -80,13 +106,6 @@ def has_cohort(flag: Flag, now: float) -> bool:
 
 def _serves(flag: Flag, rule: Rule) -> bool:
     return not (isinstance(rule.payload, Serve) and rule.payload.variant == flag.off)
-
-
-def _open_to_all(flag: Flag, now: float) -> bool:
-    for rule in flag.rules:
-        if rule.condition is None and rule.gate is None and holds(rule.schedule, now):
-            return _serves(flag, rule)
-    return flag.default is not None and flag.default != flag.off
 
 
 def next_step(flag: Flag, strategy: Strategy | None, now: float) -> str:

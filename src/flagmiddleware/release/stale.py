@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from ..answers import is_on
 from ..bucketing import BUCKETS
 from ..model import Flag, Ramp, Rule, Ruleset
 from .changes import ChangeRecord
@@ -95,8 +96,8 @@ def _stale(flag: Flag, variant: str | None, reasons: tuple[str, ...], usage: Usa
     if variant is None:
         return StaleFlag(flag.key, reasons, None, mentions)
     value = flag.variants[variant]
-    is_on = value is not False and variant != flag.off
-    return StaleFlag(flag.key, reasons, is_on, mentions, variant, value, usage.constants.get(flag.key, frozenset()))
+    constants = usage.constants.get(flag.key, frozenset())
+    return StaleFlag(flag.key, reasons, is_on(flag, variant), mentions, variant, value, constants)
 
 
 def _history(path: Path | None) -> list[ChangeRecord]:
