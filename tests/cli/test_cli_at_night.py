@@ -52,6 +52,14 @@ def test_a_mistyped_key_is_answered_with_the_right_one() -> None:
     assert Path("flags.yaml").read_text("utf-8") == FILE
 
 
+def test_a_mistyped_environment_is_doubted_aloud() -> None:
+    """A kill in an environment that nobody named before is written, and said to reach only sites that run in it."""
+    Path("flags.yaml").write_text(FILE + "  other: {environments: {production: {enabled: false}}}\n", "utf-8")
+    kill = ["kill", "new-checkout", "-m", "payments fail", "-e"]
+    assert "only sites that run in environment 'prodution'" in CliRunner().invoke(flags, [*kill, "prodution"]).stderr
+    assert "only sites" not in CliRunner().invoke(flags, [*kill, "production"]).stderr
+
+
 def test_a_full_disk_is_said_and_leaves_the_file(tmp_path: Path) -> None:
     """What the system refuses is told in one line, with exit code 2; the flags stay as they were, alone."""
     file = tmp_path / "flags.yaml"

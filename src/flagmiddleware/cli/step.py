@@ -205,6 +205,14 @@ class Step:
             for label, ruleset in (("before:", edited.old), ("after: ", edited.new)):
                 flag = ruleset.flags.get(self.key)
                 echo(f"  {label} {describe(flag, ruleset, now=now) if flag else 'absent'}")
+        self._doubt_environment()
+
+    def _doubt_environment(self) -> None:
+        """Say so where nobody ever named this environment: a slip of the finger must not pass for a kill."""
+        wanted, known = self.bench.environment, self.documents.environments()
+        if wanted and known and wanted not in known:
+            only = f"only sites that run in environment {wanted!r} are reached"
+            shout(f"No flag here knew of {wanted!r} before ({', '.join(known)} are known): {only}.")
 
     def _dirty(self, edited: Edited) -> str:
         if not self.commit:
