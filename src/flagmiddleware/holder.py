@@ -26,6 +26,7 @@ __all__ = ["Holder", "Refresher"]
 
 _INLINE_BYTES: Final = {"json": 64 * 1024, "yaml": 16 * 1024}  # about 3 ms of parsing each
 _START_TIMEOUT: Final = 2.0  # seconds that a start waits for the network, unless the source says otherwise
+_TOLD: Final = 20  # faults in one message: beyond that, nobody reads on
 _LOADING_LIMIT: Final = 60.0  # seconds after which a reload that never reported back is started anew
 
 
@@ -226,10 +227,20 @@ class Holder:
             self._enter(State.STALE, snapshot.stale)
         else:
             self.confirm()
+        self._tell_faults(ruleset)
         self._announce(previous)
         accepted = getattr(self.source, "accepted", None)
         if accepted is not None:
             accepted(snapshot)
+
+    def _tell_faults(self, ruleset: Ruleset) -> None:
+        """Name the flags that nobody could read, where the others are served all the same: once, and in the status."""
+        faults = [flag.error for flag in ruleset.flags.values() if flag.error is not None]
+        more = [f"and {len(faults) - _TOLD} more"] if len(faults) > _TOLD else []
+        message = "\n".join(faults[:_TOLD] + more)
+        if message and message != self.last_error:
+            log().error("%d flags from %s answer PARSE_ERROR:\n%s", len(faults), self.source.name, message)
+        self.last_error = message
 
     def follow_clock(self) -> None:
         """Make the plan of now where a schedule or ramp has crossed a boundary, or the clock was set back."""

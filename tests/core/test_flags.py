@@ -162,6 +162,18 @@ def test_a_bad_definition_raises_at_start_when_strict() -> None:
     assert not flags.is_enabled("bad")
 
 
+def test_what_a_lenient_start_leaves_out_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """The log, once, and the status name what is wrong, until the definitions are right."""
+    source = MemorySource(b'{"version": 1, "flags": {"good": {"default": true}, "bad": {"colour": 1}}}')
+    flags = Flags(source, strict=False, refresh=0)
+    assert flags.is_enabled("good")
+    assert "flags.bad.colour" in flags.status.last_error
+    assert len([one for one in caplog.records if "flags.bad.colour" in one.getMessage()]) == 1
+    source.put(b'{"version": 1, "flags": {"good": {"default": true}}}')
+    assert flags.is_enabled("good")
+    assert flags.status.last_error == ""
+
+
 def test_a_missing_file_raises_at_start_when_strict(tmp_path: Path) -> None:
     """Lenient, the site starts without flags, and gets them when the file appears."""
     path = tmp_path / "flags.json"
