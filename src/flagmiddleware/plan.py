@@ -79,9 +79,12 @@ def is_same(old: Flag | None, new: Flag | None) -> bool:
 
 
 def _is_timed(flag: Flag) -> bool:
-    return any(
-        rule.schedule is not None or rule.gate.__class__ is Ramp or _reads_clock(rule.payload) for rule in flag.rules
-    )
+    for rule in flag.rules:  # a loop, and no calls where none are needed: every flag passes here at every load
+        if rule.schedule is not None or rule.gate.__class__ is Ramp:
+            return True
+        if rule.payload.__class__ is Compute and _reads_clock(rule.payload):
+            return True
+    return False
 
 
 def _timed(ruleset: Ruleset, previous: Plan | None) -> list[Flag]:
@@ -96,8 +99,8 @@ def _timed(ruleset: Ruleset, previous: Plan | None) -> list[Flag]:
     ]
 
 
-def _reads_clock(payload: object) -> bool:
-    return isinstance(payload, Compute) and (payload.moves or bool(payload.changes))
+def _reads_clock(payload: Compute) -> bool:
+    return payload.moves or bool(payload.changes)
 
 
 def _pace(interval: float) -> float:
