@@ -227,20 +227,20 @@ class Holder:
             self._enter(State.STALE, snapshot.stale)
         else:
             self.confirm()
-        self._tell_faults(ruleset)
+        self._tell_faults(ruleset, snapshot)
         self._announce(previous)
         accepted = getattr(self.source, "accepted", None)
         if accepted is not None:
             accepted(snapshot)
 
-    def _tell_faults(self, ruleset: Ruleset) -> None:
+    def _tell_faults(self, ruleset: Ruleset, snapshot: Snapshot) -> None:
         """Name the flags that nobody could read, where the others are served all the same: once, and in the status."""
         faults = [flag.error for flag in ruleset.flags.values() if flag.error is not None]
         more = [f"and {len(faults) - _TOLD} more"] if len(faults) > _TOLD else []
         message = "\n".join(faults[:_TOLD] + more)
-        if message and message != self.last_error:
+        if message and message not in self.last_error:
             log().error("%d flags from %s answer PARSE_ERROR:\n%s", len(faults), self.source.name, message)
-        self.last_error = message
+        self.last_error = "\n".join(part for part in (snapshot.stale, message) if part)
 
     def follow_clock(self) -> None:
         """Make the plan of now where a schedule or ramp has crossed a boundary, or the clock was set back."""

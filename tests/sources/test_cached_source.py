@@ -58,6 +58,16 @@ def test_a_start_in_the_dark_uses_what_was_kept(tmp_path: Path, caplog: pytest.L
     flags.close()
 
 
+def test_a_start_in_the_dark_names_the_flags_that_nobody_could_read_too(tmp_path: Path) -> None:
+    """Why the flags are old and which of them are broken: one does not hide the other."""
+    broken = Store(GOOD.replace(b'{"beta"', b'{"broken": {"rules": [{"rollout": "much"}]}, "beta"'))
+    Flags(cached(broken, tmp_path / "cache"), strict=False).close()
+    flags = start(tmp_path / "cache", broken)
+    first, *others = flags.status.last_error.splitlines()
+    assert (first, any("broken" in line for line in others)) == ("the store is dark", True)
+    flags.close()
+
+
 def test_a_start_that_has_waited_long_enough_uses_what_was_kept(tmp_path: Path) -> None:
     """A store that swallows packets says neither yes nor no: after ``start_timeout`` the disk's flags are served, and
     when the store answers after all, its own."""
