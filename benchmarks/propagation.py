@@ -23,6 +23,7 @@ import sysconfig
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -38,6 +39,7 @@ __all__ = ["KINDS", "LIMITS", "WORKERS", "Run", "measure_kind"]
 
 ROOT = Path(__file__).parents[1]
 CLIENTS = 3
+_CROWD = 4  # clients a worker while each is waited for
 _COLUMNS = ("server", "source", "flips", "requests", "failed", "p50", "p99", "worst", "limit (p99)", "")
 _PAUSE = 0.1  # seconds: a worker that got no request for longer than this was not asked
 _WARM = 3.2  # seconds: a forked worker's refreshers start at the second deadline that is passed
@@ -74,12 +76,12 @@ _NEVER = _Answer(math.inf, math.inf, 0, ())
 class _Load:
     """Clients that ask without pause and write down when they asked and what they got."""
 
-    def __init__(self, ask: Asker) -> None:
+    def __init__(self, ask: Asker, clients: int = CLIENTS) -> None:
         self.ask = ask
         self.answers: list[_Answer] = []
         self.failures: list[str] = []
         self.stopped = threading.Event()
-        self.threads = [threading.Thread(target=self._run, daemon=True) for _ in range(CLIENTS)]
+        self.threads = [threading.Thread(target=self._run, daemon=True) for _ in range(clients)]
 
     def _run(self) -> None:
         while not self.stopped.is_set():
@@ -160,7 +162,18 @@ def _answers(ask: Asker) -> bool:
 
 def _warm(load: _Load, workers: int) -> None:
     """Wait until every worker has answered, and has had the time to start its refreshers."""
-    wait_for(lambda: len({answer.pid for answer in load.answers[-2000:]}) >= workers, "never all workers answered")
+    # A kernel that wakes who slept last leaves a worker idle as long as the others keep up: a crowd makes them busy.
+    crowd = _Load(load.ask, clients=_CROWD * workers)
+    crowd.answers = load.answers
+    with crowd.going():
+        try:
+            wait_for(
+                lambda: len({answer.pid for answer in load.answers[-2000:]}) >= workers, "never all workers answered"
+            )
+        except TimeoutError as error:
+            counts = Counter(answer.pid for answer in load.answers)
+            failures = Counter(load.failures + crowd.failures).most_common(5)
+            raise TimeoutError(f"{error}: answers by process {dict(counts)}, failures {failures}") from None
     time.sleep(_WARM)
 
 

@@ -275,36 +275,29 @@ def _sending(here: RequestFlags, message: MutableMapping[str, Any]) -> Awaitable
             headers = ()
         if type(headers) is not list:  # the standard asks for an iterable, and Sanic's can be read only once
             headers = message["headers"] = list(headers)
-        # Nothing was read yet, so nothing is told, unless the body is still to come and may read.
-        if type(here) is Unbound:
-            for name, _ in headers:
-                if name == b"content-length":
+        streaming = True  # until a length shows that the body is there already
+        plain = True  # nothing of what is patched is there yet
+        for name, _ in headers:
+            if name == b"content-length":
+                streaming = False
+                if type(here) is Unbound:  # nothing was read, and no body is still to come that may read: nothing to tell
                     here.headers_sent = True
                     send: Send = here.send
                     return send(message)
-        _finish(here, message, headers)
+            elif name != b"content-type" and (lower := name.lower()) in _KNOWN:
+                streaming &= lower != b"content-length"
+                plain &= lower == b"content-length"
+        if streaming and (message["status"] in _BODILESS or message["status"] < 200):
+            streaming = False
+        policy = here.installation.simple_policy(here, streaming) if plain else None
+        if policy is None:
+            here.installation.finish(here, _Headers(message), streaming=streaming)
+        elif policy.pairs:
+            message["headers"] = headers + policy.pairs
     elif here.preloaded and not message.get("more_body", False):
         here.installation.body_sent(here)
     send = here.send  # not `here.send(message)`: as a method it would be searched for, in each message
     return send(message)
-
-
-def _finish(here: RequestFlags, message: MutableMapping[str, Any], headers: list[Any]) -> None:
-    streaming = True  # until a length shows that the body is there already
-    plain = True  # nothing of what is patched is there yet
-    for name, _ in headers:
-        if name == b"content-length":
-            streaming = False
-        elif name != b"content-type" and (lower := name.lower()) in _KNOWN:
-            streaming &= lower != b"content-length"
-            plain &= lower == b"content-length"
-    if streaming and (message["status"] in _BODILESS or message["status"] < 200):
-        streaming = False
-    policy = here.installation.simple_policy(here, streaming) if plain else None
-    if policy is None:
-        here.installation.finish(here, _Headers(message), streaming=streaming)
-    elif policy.pairs:
-        message["headers"] = headers + policy.pairs
 
 
 async def _answer(redirect: Redirect, send: Send) -> None:

@@ -38,7 +38,7 @@ class WebContext(LazyContext):
     Who makes one sets each of the slots: a constructor written in Python would double the cost.
     """
 
-    __slots__ = ("__dict__", "derivation", "is_plain", "request", "sealed", "sent", "user_object")
+    __slots__ = ("__dict__", "derivation", "is_plain", "request", "sent")
 
     __init__ = dict.__init__
 
@@ -48,14 +48,11 @@ class WebContext(LazyContext):
     """The headers left: a cookie would come too late."""
     is_plain: bool
     """None of the following was set: what was read is all there is to know. True at first."""
-    sealed: bool
-    """The headers promised that nothing private is read any more. False at first."""
-    user_object: Any
-    """UNREAD at first."""
 
     # Defaults on the class: most requests change none of these, and every request would pay for setting them.
     key: Any = None
     key_bytes: bytes | None = None
+    user_object: Any = UNREAD
     minted: str | None = None
     """A visitor that the answer has to set a cookie for."""
     site: Mapping[str, Any] | None = None
@@ -67,8 +64,6 @@ class WebContext(LazyContext):
 
     def __missing__(self, name: str) -> Any:
         resolve = self.derivation.resolvers.get(name)
-        if self.sealed:
-            self.derivation.refuse_late(name, resolve)
         try:
             value = self.derivation.other(self, name) if resolve is None else resolve(self)
         except Exception:
@@ -78,6 +73,13 @@ class WebContext(LazyContext):
             raise
         self[name] = value
         return value
+
+    def seal(self) -> None:
+        """The headers promise that nothing private is read any more."""
+        self.__class__ = _Sealed
+
+    def unseal(self) -> None:
+        """The body has left: whatever is read now is in no answer."""
 
     def forget_user(self) -> None:
         """Drop what was derived from the user, who is another one now; that it was read is not forgotten."""
@@ -94,3 +96,16 @@ class WebContext(LazyContext):
 
     def __reduce__(self) -> tuple[Any, ...]:
         raise TypeError("a request's context cannot be pickled; context.dump('plan', …) carries what a task needs")
+
+
+class _Sealed(WebContext):
+    """Refuses what the headers did not tell. A class of its own: others need not ask whether they are sealed."""
+
+    __slots__ = ()
+
+    def __missing__(self, name: str) -> Any:
+        self.derivation.refuse_late(name, self.derivation.resolvers.get(name))
+        return super().__missing__(name)
+
+    def unseal(self) -> None:
+        self.__class__ = WebContext

@@ -60,6 +60,11 @@ class Facts(Generic[R]):
         """What reads one header: made once for each that the site names, so that nothing is looked up in a request."""
         return lambda request: self.header(request, name)
 
+    def attribute_reader(self, header: str, finish: Callable[[str | None], str | None]) -> Callable[[Any], str | None]:
+        """What derives an attribute from one header: ``finish`` of the header of the context's ``request``."""
+        find = self.header_reader(header)
+        return lambda context: finish(find(context.request))
+
     def method(self, request: R) -> str | None:
         """The request's method, upper case."""
         raise NotImplementedError

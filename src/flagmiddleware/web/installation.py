@@ -171,12 +171,12 @@ class Installation:
             for name, value in debug_headers(here.evaluated()):
                 headers.add(name, value)
         if streaming and not policy.private:
-            context.sealed = True
+            context.seal()
 
     def body_sent(self, here: RequestFlags) -> None:
         """The body left: work in the background may read whatever it likes."""
-        if here.is_bound and here.web_context.sealed:
-            here.web_context.sealed = False
+        if here.is_bound:
+            here.web_context.unseal()
 
     def observe(self, here: RequestFlags, status: int = 200, *, raised: bool = False) -> None:
         """Tell the observers about a request that read flags; nothing is computed where there are none."""
