@@ -280,7 +280,7 @@ def _sending(here: RequestFlags, message: MutableMapping[str, Any]) -> Awaitable
         for name, _ in headers:
             if name == b"content-length":
                 streaming = False
-                if type(here) is Unbound:  # nothing was read, and no body is still to come that may read: nothing to tell
+                if type(here) is Unbound:  # nothing was read, and the body is there: nothing to tell
                     here.headers_sent = True
                     send: Send = here.send
                     return send(message)

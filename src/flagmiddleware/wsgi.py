@@ -29,9 +29,13 @@ class WSGIFacts(Facts[Environ]):
 
     def header(self, request: Environ, name: str) -> str | None:
         """A request header; servers have joined repeated ones."""
-        key = name.upper().replace("-", "_")
-        value: str | None = request.get(key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}")
+        value: str | None = request.get(_key(name))
         return value
+
+    def header_reader(self, name: str) -> Callable[[Environ], str | None]:
+        """The same for one header, under the name that WSGI gives it."""
+        key = _key(name)
+        return lambda request: request.get(key)
 
     def method(self, request: Environ) -> str | None:
         """The method."""
@@ -62,6 +66,11 @@ class WSGIFacts(Facts[Environ]):
         """The user object (or mapping) that a middleware left in ``flagmiddleware.user``, or whom the server knows."""
         name = request.get("REMOTE_USER")
         return request.get(USER_KEY) or ({"id": name} if name else None)
+
+
+def _key(name: str) -> str:
+    key = name.upper().replace("-", "_")
+    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"  # these two WSGI names differently
 
 
 class FlagMiddleware:

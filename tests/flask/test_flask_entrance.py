@@ -42,7 +42,7 @@ def test_proxyfix_may_be_installed_before_or_after(first: str) -> None:
         return [current_flags().is_enabled(key) for key in ("near", "beta", "for-visitors")]
 
     with app.test_request_context("/", base_url="https://shop.example"):
-        token = installation_of(app).sign_link({"beta": "on"}, request)
+        token = installation_of(app).sign_link({"beta": "on"}, request.environ)
     client = Client(app, Response)
     link = client.get(f"/?flags={token}", headers=BEHIND_TLS)
     assert (link.status_code, "__Host-flags_override" in link.headers["Set-Cookie"]) == (303, True)

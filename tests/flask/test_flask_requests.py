@@ -259,7 +259,7 @@ def test_a_qa_link_sets_a_cookie_and_shows_the_variant() -> None:
     answers(app, "beta", "on-for-all")
     client = app.test_client()
     with app.test_request_context("/"):
-        token = installation_of(app).sign_link({"beta": "on"}, request)
+        token = installation_of(app).sign_link({"beta": "on"}, request.environ)
     link = client.get(f"/?x=1&flags={token}")
     assert (link.status_code, link.headers["Location"], link.text) == (303, "/?x=1", "")
     assert (link.headers["Cache-Control"], link.headers["Referrer-Policy"]) == ("no-store", "no-referrer")

@@ -10,59 +10,44 @@ from typing import Any
 from flask import Flask, Request, current_app, g, session
 from flask import request as current_request
 
-from ..web.facts import Facts
+from ..wsgi import Environ, WSGIFacts
 from .reach import current_of
 
 __all__ = ["FlaskFacts"]
 
-_WITHOUT_PREFIX = frozenset({"CONTENT_TYPE", "CONTENT_LENGTH"})  # the two headers that WSGI names differently
 
+class FlaskFacts(WSGIFacts):
+    """Reads the requests of one application: their WSGI environments, and for the rest Flask's own context.
 
-class FlaskFacts(Facts[Request]):
-    """Reads the requests of one application. ``user(request)`` is the site's own way to know who signed in."""
+    ``user(request)`` is the site's own way to know who signed in.
+    """
 
     def __init__(self, app: Flask, user: Callable[[Request], Any] | None = None) -> None:
         self._app = app
         self._user = user
 
-    def header(self, request: Request, name: str) -> str | None:
-        """From the WSGI environment, where servers have joined repeated headers."""
-        value: str | None = request.environ.get(_key(name))
-        return value
+    def method(self, request: Environ) -> str:
+        """The method, in upper case as Werkzeug has it."""
+        method: str = request["REQUEST_METHOD"]
+        return method.upper()
 
-    def header_reader(self, name: str) -> Callable[[Request], str | None]:
-        """The same for one header, under the name that WSGI gives it."""
-        key = _key(name)
-        return lambda request: request.environ.get(key)
+    def path(self, request: Environ) -> str:
+        """The path, with what the application is mounted under, and one slash between as Werkzeug has it."""
+        root, path = request.get("SCRIPT_NAME", ""), request.get("PATH_INFO", "")
+        raw: str = f"{root.rstrip('/')}/{path.lstrip('/')}"
+        return raw.encode("latin-1", "replace").decode("utf-8", "replace")
 
-    def method(self, request: Request) -> str:
-        """The request's method."""
-        return request.method
+    def host(self, request: Environ) -> str | None:
+        """The host that was asked for, as sent."""
+        return request.get("HTTP_HOST")
 
-    def path(self, request: Request) -> str:
-        """The path, with what the application is mounted under."""
-        return request.root_path.rstrip("/") + request.path
-
-    def query(self, request: Request) -> str:
-        """The raw query string."""
-        value: str = request.environ.get("QUERY_STRING", "")
-        return value
-
-    def scheme(self, request: Request) -> str:
-        """As Werkzeug knows it, after its ProxyFix where that is used."""
-        return request.scheme
-
-    def peer(self, request: Request) -> str | None:
-        """The address that connected."""
-        return request.remote_addr
-
-    def session(self, request: Request) -> Mapping[str, Any]:
+    def session(self, request: Environ) -> Mapping[str, Any]:
         """Flask's session. Reading it makes Flask send ``Vary: Cookie``, as it should."""
         with self._during(request):
             found: Mapping[str, Any] = session._get_current_object()  # type: ignore[attr-defined]
             return found
 
-    def user(self, request: Request) -> Any:
+    def user(self, request: Environ) -> Any:
         """Whoever signed in: by the site's function, by Flask-Login where the app has it, else ``g.user``."""
         real = _running(request)
         if real is not None and self._user is not None:
@@ -70,7 +55,7 @@ class FlaskFacts(Facts[Request]):
         with self._during(request):
             return self._signed_in()
 
-    def for_site(self, request: Request) -> Request:
+    def for_site(self, request: Environ) -> Any:
         """Flask's request itself."""
         with self._during(request):
             return _here()
@@ -97,14 +82,9 @@ class FlaskFacts(Facts[Request]):
             return sys.modules["flask_login"].current_user
         return g.get("user")
 
-    def _during(self, request: Request) -> AbstractContextManager[object]:
+    def _during(self, request: Environ) -> AbstractContextManager[object]:
         """Flask's context of this request: the one that is there, or after its end (late in a stream) a new one."""
-        return nullcontext() if _running(request) is not None else self._app.request_context(request.environ)
-
-
-def _key(name: str) -> str:
-    key = name.upper().replace("-", "_")
-    return key if key in _WITHOUT_PREFIX else f"HTTP_{key}"
+        return nullcontext() if _running(request) is not None else self._app.request_context(request)
 
 
 def _here() -> Request:
@@ -112,10 +92,10 @@ def _here() -> Request:
     return found
 
 
-def _running(request: Request) -> Request | None:
-    """The request of which this is the flags' copy, if it is the one that Flask runs here."""
+def _running(environ: Environ) -> Request | None:
+    """The request of this environment, if it is the one that Flask runs here."""
     try:
-        real = _here()
+        real: Request = current_request._get_current_object()  # type: ignore[attr-defined]
     except RuntimeError:  # Flask runs none here; to ask beforehand costs as much as the answer
         return None
-    return real if real.environ is request.environ else None
+    return real if real.environ is environ else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from ..bucketing import encode_key
 from ..context import TARGETING_KEY, LazyContext
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class WebContext(LazyContext):
     Who makes one sets each of the slots: a constructor written in Python would double the cost.
     """
 
-    __slots__ = ("__dict__", "derivation", "is_plain", "request", "sent")
+    __slots__ = ("__dict__", "derivation", "is_plain", "request", "sent", "user_object")
 
     __init__ = dict.__init__
 
@@ -49,10 +50,11 @@ class WebContext(LazyContext):
     is_plain: bool
     """None of the following was set: what was read is all there is to know. True at first."""
 
+    user_object: Any
+    """UNREAD at first."""
+
     # Defaults on the class: most requests change none of these, and every request would pay for setting them.
     key: Any = None
-    key_bytes: bytes | None = None
-    user_object: Any = UNREAD
     minted: str | None = None
     """A visitor that the answer has to set a cookie for."""
     site: Mapping[str, Any] | None = None
@@ -89,6 +91,11 @@ class WebContext(LazyContext):
         self.user_object = UNREAD
         self.group_names = None
         self.key = self.key_bytes = None
+
+    def encode_key(self) -> bytes:
+        """Encode the targeting key, keep the bytes and return them; empty where the key has no bucket."""
+        encoded = self.key_bytes = encode_key(self[TARGETING_KEY])
+        return encoded
 
     async def aresolve(self, names: Iterable[str]) -> None:
         """Resolve these attributes, awaiting what needs I/O; deciding can then read them on a running loop."""

@@ -116,9 +116,14 @@ class Derivation:
 
     def _user(self, context: WebContext) -> Any:
         """The user who signed in; None for anonymous ones."""
-        if context.user_object is UNREAD:
-            context.user_object = self._signed_in(self.facts.user(context.request))
-        return context.user_object
+        user = context.user_object
+        if user is UNREAD:
+            facts = self.facts
+            user = facts.user(context.request)
+            if user is not None and not facts.is_authenticated(user):
+                user = None
+            context.user_object = user
+        return user
 
     def _signed_in(self, user: Any) -> Any:
         return user if user is not None and self.facts.is_authenticated(user) else None

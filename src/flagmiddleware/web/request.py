@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..bound import BoundFlags, OverriddenFlags
 from ..model import Evaluation, Ruleset
 from ..overrides import ACTIVE
-from .context import USER_ATTRIBUTES, WebContext
+from .context import UNREAD, USER_ATTRIBUTES, WebContext
 from .debug import Trace, TracingMemo
 
 if TYPE_CHECKING:
@@ -143,6 +143,8 @@ class Unbound(RequestFlags, kw_only=True, eq=False, weakref=True):
         context.request = self.request
         context.sent = self.headers_sent
         context.is_plain = True
+        context.key_bytes = None
+        context.user_object = UNREAD
         # All of it before the class changes: another thread may look.
         self.plan_field = plan  # type: ignore[misc]
         self.context_field = context  # type: ignore[misc]
