@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from types import MethodType
 from typing import Any, ClassVar, Final, TypeAlias
 
+from .asgi_facts import ASGIFacts, Scope
 from .errors import ConfigurationError
 from .web.caching import SHARED_ONLY
 from .web.current import CURRENT, current_flags
@@ -16,7 +17,6 @@ from .web.request import RequestFlags, Unbound
 
 __all__ = ["ASGIApp", "ASGIFacts", "FlagMiddleware", "Receive", "Scope", "Send", "current_flags", "flags_from"]
 
-Scope: TypeAlias = "MutableMapping[str, Any]"
 Receive: TypeAlias = "Callable[[], Awaitable[MutableMapping[str, Any]]]"
 Send: TypeAlias = "Callable[[MutableMapping[str, Any]], Awaitable[None]]"
 ASGIApp: TypeAlias = "Callable[[Scope, Receive, Send], Awaitable[None]]"
@@ -30,75 +30,6 @@ _KNOWN: Final = frozenset(
 
 _NOTHING: Any = None
 _set, _reset = CURRENT.set, CURRENT.reset
-
-
-class ASGIFacts(Facts[Scope]):
-    """How to read an ASGI scope."""
-
-    def __init__(self) -> None:
-        # Names come from the options and from this package, so this is as small as they are.
-        self._readers: dict[str, Callable[[Scope], str | None]] = {}
-
-    def header(self, request: Scope, name: str) -> str | None:
-        """A request header; repeated ones joined."""
-        return (self._readers.get(name) or self.header_reader(name))(request)
-
-    def header_reader(self, name: str) -> Callable[[Scope], str | None]:
-        """What finds one header among the raw ones, whose names servers have lower-cased."""
-        reader = self._readers[name] = _header_reader(name.lower().encode("latin-1"))
-        return reader
-
-    def method(self, request: Scope) -> str | None:
-        """The method; a websocket's handshake is a GET."""
-        method: str = request.get("method", "GET")
-        return method
-
-    def path(self, request: Scope) -> str | None:
-        """The path, mount points included: it begins with ``root_path``, which hypercorn's option leaves out of it."""
-        path: str | None = request.get("path")
-        root = request.get("root_path")
-        if root and path is not None and not f"{path}/".startswith(f"{root.rstrip('/')}/"):
-            return f"{root.rstrip('/')}{path}"
-        return path
-
-    def query(self, request: Scope) -> str | None:
-        """The query string."""
-        query: bytes = request.get("query_string", b"")
-        return query.decode("latin-1")
-
-    def scheme(self, request: Scope) -> str | None:
-        """The scheme; that of a websocket is told as http's."""
-        scheme: str = request.get("scheme", "http")
-        return scheme if scheme[:2] != "ws" else "https" if scheme == "wss" else "http"
-
-    def peer(self, request: Scope) -> str | None:
-        """The client as the server tells it."""
-        client = request.get("client")
-        return client[0] if client else None
-
-    def user(self, request: Scope) -> Any:
-        """The user that an authentication middleware left, as Starlette's does."""
-        return request.get("user")
-
-    def session(self, request: Scope) -> Mapping[str, Any] | None:
-        """The session that a session middleware left, as Starlette's does."""
-        return request.get("session")
-
-
-def _header_reader(wanted: bytes) -> Callable[[Scope], str | None]:
-    # HTTP/2 may split cookies into several fields, to be joined by "; " (RFC 9113, section 8.2.3).
-    glue = b"; " if wanted == b"cookie" else b", "
-
-    def find(request: Scope) -> str | None:
-        found: bytes | None = None
-        for name, value in request["headers"]:
-            if name == wanted:
-                if found is not None:
-                    return glue.join([value for name, value in request["headers"] if name == wanted]).decode("latin-1")
-                found = value
-        return None if found is None else found.decode("latin-1")
-
-    return find
 
 
 class _Headers:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from flagmiddleware import Flags
 from flagmiddleware.asgi import ASGIFacts, FlagMiddleware, flags_from
+from flagmiddleware.web.facts import Facts
 
 SCOPE: dict[str, Any] = {
     "headers": [
@@ -37,6 +39,18 @@ def test_asgi_reader_finds_joins_and_decodes(name: str, value: str | None) -> No
     facts = ASGIFacts()
     assert facts.header_reader(name)(SCOPE) == value
     assert facts.header(SCOPE, name) == value == ASGIFacts().header(SCOPE, name)
+
+
+@pytest.mark.parametrize("upper", [True, False])
+@pytest.mark.parametrize(
+    "values", [[], [b""], [b" au "], [b"", b"au"], [b"au", b"nz"], [b"x" * 4096], [b"x" * 4097], [b"zo\xeb"], [b" "]]
+)
+def test_asgi_attributes_are_what_every_adapter_makes_of_a_header(values: list[bytes], upper: bool) -> None:
+    """Reading and tidying in one says the same as reading, then tidying: trimmed, bounded, joined, None where empty."""
+    facts = ASGIFacts()
+    context = SimpleNamespace(request={"headers": [(b"accept", b"a"), *((b"x-country", value) for value in values)]})
+    plain = Facts.attribute_reader(facts, "X-Country", upper=upper)
+    assert facts.attribute_reader("X-Country", upper=upper)(context) == plain(context)
 
 
 def test_asgi_readers_are_as_many_as_names() -> None:

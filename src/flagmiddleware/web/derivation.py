@@ -9,7 +9,7 @@ from typing import Any, Final
 from ..context import TARGETING_KEY, Context, Resolver
 from ..errors import ContextNotReadyError
 from .context import SESSION, UNREAD, USER_ATTRIBUTES, WebContext
-from .facts import Facts, on_loop
+from .facts import LONGEST_HEADER, Facts, on_loop
 from .network import client_address, host_name, language_tag
 from .options import WebOptions
 from .say import Say
@@ -19,8 +19,6 @@ __all__ = ["Derivation"]
 
 _SITE_FILLS: Final = ("user", "email", "groups", "is_staff", "is_superuser", "is_authenticated", "ip")
 """Attributes that the site's callable may give where the framework has no answer."""
-
-_LONGEST_HEADER: Final = 4096
 
 
 class Derivation:
@@ -77,7 +75,7 @@ class Derivation:
             "groups": self._groups,
         }
         for attribute, header in self.options.headers.items():
-            resolvers[attribute] = _header_reader(facts, header, upper=attribute == "country")
+            resolvers[attribute] = facts.attribute_reader(header, upper=attribute == "country")
         if self.options.context is not None:
             for name in self._site_fills:
                 resolvers[name] = self._else_site(resolvers[name], name)
@@ -298,16 +296,4 @@ def _no_attributes(request: Any) -> Mapping[str, Any]:
 
 
 def _bounded(value: str | None) -> str | None:
-    return value if value is not None and len(value) <= _LONGEST_HEADER else None
-
-
-def _header_reader(facts: Facts[Any], header: str, *, upper: bool) -> Resolver:
-    find = facts.header_reader(header)
-
-    def read(context: Any) -> str | None:
-        value = find(context.request)
-        if value and len(value) <= _LONGEST_HEADER:
-            return value.strip().upper() if upper else value.strip()
-        return None
-
-    return read
+    return value if value is not None and len(value) <= LONGEST_HEADER else None

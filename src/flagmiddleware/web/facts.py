@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from asyncio import _get_running_loop
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
-__all__ = ["Facts", "R", "find_cookie", "on_loop", "user_groups"]
+__all__ = ["LONGEST_HEADER", "Facts", "R", "find_cookie", "on_loop", "user_groups"]
 
 R = TypeVar("R")
+
+LONGEST_HEADER: Final = 4096
+"""Characters. A header that is longer says nothing about anybody."""
 
 
 def on_loop() -> bool:
@@ -60,10 +63,17 @@ class Facts(Generic[R]):
         """What reads one header: made once for each that the site names, so that nothing is looked up in a request."""
         return lambda request: self.header(request, name)
 
-    def attribute_reader(self, header: str, finish: Callable[[str | None], str | None]) -> Callable[[Any], str | None]:
-        """What derives an attribute from one header: ``finish`` of the header of the context's ``request``."""
-        find = self.header_reader(header)
-        return lambda context: finish(find(context.request))
+    def attribute_reader(self, name: str, *, upper: bool) -> Callable[[Any], str | None]:
+        """What derives an attribute from one header of a context's ``request``; None where it is empty or too long."""
+        find = self.header_reader(name)
+
+        def read(context: Any) -> str | None:
+            value = find(context.request)
+            if value and len(value) <= LONGEST_HEADER:
+                return value.strip().upper() if upper else value.strip()
+            return None
+
+        return read
 
     def method(self, request: R) -> str | None:
         """The request's method, upper case."""
