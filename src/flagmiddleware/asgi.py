@@ -206,15 +206,16 @@ def _sending(here: RequestFlags, message: MutableMapping[str, Any]) -> Awaitable
             headers = ()
         if type(headers) is not list:  # the standard asks for an iterable, and Sanic's can be read only once
             headers = message["headers"] = list(headers)
+        # Nothing was read and the body is there, whose length Starlette tells first: there is nothing to add.
+        if type(here) is Unbound and headers and headers[0][0] == b"content-length":
+            here.headers_sent = True
+            send: Send = here.send
+            return send(message)
         streaming = True  # until a length shows that the body is there already
         plain = True  # nothing of what is patched is there yet
         for name, _ in headers:
             if name == b"content-length":
                 streaming = False
-                if type(here) is Unbound:  # nothing was read, and the body is there: nothing to tell
-                    here.headers_sent = True
-                    send: Send = here.send
-                    return send(message)
             elif name != b"content-type" and (lower := name.lower()) in _KNOWN:
                 streaming &= lower != b"content-length"
                 plain &= lower == b"content-length"
