@@ -14,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
 SITE_EXTRAS := django,flask,starlette,fastapi,matches,cli,release
-ALL_EXTRAS  := $(SITE_EXTRAS),flagd,console,openfeature,otel,http,redis,postgres,celery
+ALL_EXTRAS  := $(SITE_EXTRAS),flagd,flagd-grpc,console,openfeature,otel,http,redis,postgres,celery
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check lint types layers coverage conformance differential matrix bench soak faults propagation docs wheel system-packages clean

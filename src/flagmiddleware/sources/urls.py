@@ -47,6 +47,12 @@ def _vendor(url: str) -> Source:
     return from_vendor_url(url)
 
 
+def _flagd_sync(url: str) -> Source:
+    from .flagd_grpc import from_grpc_url
+
+    return from_grpc_url(url)
+
+
 SCHEMES: Final[Mapping[str, Callable[[str], Source]]] = MappingProxyType(
     {
         "file": _file,
@@ -63,11 +69,21 @@ SCHEMES: Final[Mapping[str, Callable[[str], Source]]] = MappingProxyType(
             for vendor in ("unleash", "flagd", "rocketflag")
             for scheme in ("http", "https")
         },
+        "flagd+grpc": _flagd_sync,
+        "flagd+grpcs": _flagd_sync,
     }
 )
 """The makers of sources, by scheme."""
 
-_EXTRAS: Final = {"http": "http", "https": "http", "redis": "redis", "rediss": "redis", "postgresql": "postgres"}
+_EXTRAS: Final = {
+    "http": "http",
+    "https": "http",
+    "redis": "redis",
+    "rediss": "redis",
+    "postgresql": "postgres",
+    "grpc": "flagd-grpc",
+    "grpcs": "flagd-grpc",
+}
 
 
 def from_url(url: str, schemes: Mapping[str, Callable[[str], Source]] = SCHEMES, **settings: Any) -> Source:
