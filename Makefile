@@ -56,7 +56,7 @@ matrix: $(VENV)/.dev ## tox: every supported Python and framework that is here (
 	PATH="$(subst $() ,:,$(wildcard $(HOME)/.pyenv/versions/3.1[0-9]*/bin)):$$PATH" $(BIN)/tox run $(if $(ENVS),-e $(ENVS))
 
 faults: $(VENV)/.test ## every fault of docs/reliability.md, injected for real (FAULTS_LONG=1: the long variants)
-	$(BIN)/python -m pytest -m faults tests/faults tests/sources tests/django/test_django_store.py
+	$(BIN)/python -m pytest -m faults tests/faults tests/sources tests/django
 
 propagation: $(VENV)/.test ## flips followed through every server set-up, written to benchmarks/RESULTS.md (FLIPS=50)
 	$(BIN)/python -m benchmarks.propagation --flips $(or $(FLIPS),50) --write

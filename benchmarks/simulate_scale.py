@@ -14,14 +14,15 @@ import heapq
 import random
 from dataclasses import dataclass, field
 
-from .report import Table, size
+from flagmiddleware.refresher import _BACKOFF, _JITTER  # played with the very figures of the real one
 
-__all__ = ["ENGINES", "Engine", "Outcome", "simulate"]
+from .report import Table
+
+__all__ = ["COLUMNS", "ENGINES", "Engine", "Outcome", "row", "simulate", "table"]
 
 SNAPSHOT = 1_800_000  # bytes of 10,000 flags, one line a flag
 PACKED = 190_000  # the same, gzipped
-JITTER = 0.2
-FIRST, LONGEST = 0.05, 1.0  # seconds of back-off: the first ceiling, the last one within a minute
+FIRST, LONGEST, _ = _BACKOFF  # seconds: the first ceiling, the last one within a minute
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,12 @@ class Engine:
 
 ENGINES = (
     Engine("Redis, hints", 1.0, look=140, fetch=SNAPSHOT, hinted=True, hint=90, lost=0.001, connections=2),
-    Engine("Redis, hints, every 5 s", 5.0, look=140, fetch=SNAPSHOT, hinted=True, hint=90, lost=0.001, connections=2),
+    Engine("Redis, hints, `refresh=5`", 5.0, look=140, fetch=SNAPSHOT, hinted=True, hint=90, lost=0.001, connections=2),
     Engine("PostgreSQL, NOTIFY", 1.0, look=200, fetch=SNAPSHOT, hinted=True, hint=60, lost=0.001, connections=2),
-    Engine("SQL, one row a second", 1.0, look=200, fetch=SNAPSHOT),
-    Engine("HTTP, ETag, every second", 1.0, look=250, fetch=PACKED),
-    Engine("HTTP, ETag, every 15 s", 15.0, look=250, fetch=PACKED),
+    Engine("SQL (Django), one row a second", 1.0, look=200, fetch=SNAPSHOT),
+    Engine("HTTP with an ETag, each second", 1.0, look=250, fetch=PACKED),
+    Engine("HTTP with an ETag, every 5 s (flagd)", 5.0, look=250, fetch=PACKED),
+    Engine("HTTP with an ETag, every 15 s (Unleash, RocketFlag)", 15.0, look=250, fetch=PACKED),
 )
 
 
@@ -119,7 +121,7 @@ def _play(
             has[process] = newest
             outcome.sent[second] += engine.look + engine.fetch
         if is_own:
-            wait = engine.interval * dice.uniform(1 - JITTER, 1 + JITTER)
+            wait = engine.interval * dice.uniform(1 - _JITTER, 1 + _JITTER)
             heapq.heappush(events, (now + wait, process, True))
     ages.sort()
     outcome.worst, outcome.middle = ages[-1], ages[len(ages) // 2]
@@ -127,45 +129,41 @@ def _play(
     outcome.herd = max(outcome.looks[int(dark[1]) : int(dark[1]) + 5]) / (sum(quiet) / len(quiet))
 
 
+COLUMNS = (
+    *("", "looks a second", "quiet", "messages a change", "one change sends", "in one second", "median age"),
+    *("worst age", "at the most", "all current after an outage", "busiest second after it", "sockets"),
+)
+
+
+def row(engine: Engine, processes: int) -> list[str]:
+    """What the engine costs, in the order of :data:`COLUMNS`."""
+    played = simulate(engine, processes)
+    quiet = sum(played.looks[2:5]) / 3
+    change = processes * (engine.fetch + engine.look + engine.hint * engine.hinted)
+    return [
+        engine.name,
+        f"{quiet:,.0f}",
+        f"{_bytes(quiet * engine.look)}/s",
+        f"{processes * (1 + engine.hinted):,}",
+        _bytes(change),
+        f"{_bytes(max(played.sent))}/s",
+        f"{played.middle:.2f} s",
+        f"{played.worst:.2f} s",
+        f"{engine.interval * (1 + _JITTER):.1f} s",
+        f"{played.after:.1f} s",
+        f"{played.herd:.1f} ×",
+        f"{processes * engine.connections:,}",
+    ]
+
+
+def _bytes(number: float) -> str:
+    return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{number / 1e6:.1f} MB"
+
+
 def table(processes: int) -> Table:
     """One row for each engine."""
-    made = Table(
-        f"{processes:,} processes, 10,000 flags",
-        [
-            "",
-            "looks/s",
-            "quiet",
-            "messages a change",
-            "a change sends",
-            "peak",
-            "p50 age",
-            "worst age",
-            "at the most",
-            "after an outage",
-            "herd",
-            "sockets",
-        ],
-    )
-    for engine in ENGINES:
-        played = simulate(engine, processes)
-        quiet = sum(played.looks[2:5]) / 3
-        change = processes * (engine.fetch + engine.look + engine.hint * engine.hinted)
-        made.rows.append(
-            [
-                engine.name,
-                f"{quiet:,.0f}",
-                f"{size(quiet * engine.look)}/s",
-                f"{processes * (1 + engine.hinted):,}",
-                size(change),
-                f"{size(max(played.sent))}/s",
-                f"{played.middle:.2f} s",
-                f"{played.worst:.2f} s",
-                f"{engine.interval * (1 + JITTER):.1f} s",
-                f"{played.after:.2f} s",
-                f"{played.herd:.1f} ×",
-                f"{processes * engine.connections:,}",
-            ]
-        )
+    made = Table(f"{processes:,} processes, 10,000 flags", list(COLUMNS))
+    made.rows += [row(engine, processes) for engine in ENGINES]
     return made
 
 

@@ -23,8 +23,8 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 SCENARIOS = [
     "follows",
     pytest.param("uncommitted", marks=pytest.mark.faults),
-    "writers",
-    "tampered",
+    pytest.param("writers", marks=pytest.mark.faults),
+    pytest.param("tampered", marks=pytest.mark.faults),
     "empty",
     "pushed",
     "composed",

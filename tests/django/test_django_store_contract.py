@@ -184,6 +184,7 @@ def test_elsewhere_one_row_is_read_every_interval(sqlite_tables: InTables) -> No
         flags.close()
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("between", [pgbouncer, postgres_standby])
 def test_who_passes_no_notifications_on_is_found_out(
     between: Any, postgres_tables: InTables, own_database: str, caplog: pytest.LogCaptureFixture

@@ -11,6 +11,7 @@ _NEED_A_CLIENT = [
     "test_postgres_source.py",
     "test_redis_source.py",
     "test_refresher.py",
+    "test_source_address.py",
     "test_source_contract.py",
     "test_source_settings.py",
     "test_vendor_sources.py",

@@ -23,6 +23,8 @@ from flagmiddleware.sources.overlay import overlay
 from flagmiddleware.sources.wrappers import fallback, readonly
 from tests.services import HOST, free_port, redis_server, wait_for
 
+pytestmark = pytest.mark.faults
+
 OFF = b'{"version": 1, "flags": {"beta": {}, "extra": {}}}'
 ON = b'{"version": 1, "flags": {"beta": {"default": true}, "extra": {}}}'
 KILLED = b'{"version": 1, "flags": {"beta": {"enabled": false}, "extra": {}}}'

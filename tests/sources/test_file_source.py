@@ -180,6 +180,20 @@ def test_a_folder_or_a_loop_of_links_in_the_files_place(path: Path) -> None:
     assert flags.status.state == "STALE"
 
 
+@pytest.mark.timeout(20)
+def test_a_named_pipe_in_the_files_place_is_not_waited_for(path: Path) -> None:
+    """A site goes on with its last good flags; one that starts is told in words."""
+    path.write_text(document(beta=True))
+    flags = watch(path)
+    path.unlink()
+    os.mkfifo(path)
+    flags.refresh()
+    assert flags.is_enabled("beta")
+    assert flags.status.state == "STALE"
+    with pytest.raises(SourceError, match="neither a file nor a folder"):
+        Flags(path)
+
+
 def test_a_folder_follows_each_of_its_files(tmp_path: Path) -> None:
     """An edited file, a new one and a removed one all count; dot-names and other endings do not."""
     (tmp_path / "a.yaml").write_text(document(alpha=False))

@@ -66,6 +66,31 @@ def test_a_url_is_all_that_it_takes(server: Web, vendor: str, endpoint: str, aut
         flags.close()
 
 
+@pytest.mark.parametrize(
+    ("url", "asked"),
+    [
+        ("unleash+http://t@{}/api?project=shop&app_name=web", "/api/client/features?project=shop"),
+        ("unleash+http://t@{}/api/client/features?project=shop", "/api/client/features?project=shop"),
+        ("rocketflag+http://t@{}?env=live", "/api/v1/flags?env=live"),
+        ("rocketflag+http://t@{}/api/v1/flags?env=live", "/api/v1/flags?env=live"),
+        ("flagd+http://t@{}/flags.json?version=2&interval=9", "/flags.json?version=2"),
+    ],
+)
+def test_a_query_stays_a_query(server: Web, url: str, asked: str) -> None:
+    """What is the server's own in a URL's query comes after the endpoint; our options are taken out."""
+    source = from_url(url.format(f"127.0.0.1:{server.server_port}"))
+    source.fetch(None)
+    assert server.seen[0][0] == asked
+
+
+def test_a_query_goes_to_the_event_stream_too(server: Web) -> None:
+    """A project is a project there as well."""
+    source = from_url(f"unleash+http://t@127.0.0.1:{server.server_port}/api?project=shop&stream=true")
+    source.wait(0.2)
+    assert server.seen[0][0] == "/api/client/streaming?project=shop"
+    source.close()
+
+
 def test_unleash_is_told_who_asks(server: Web) -> None:
     """The application's name and the client specification go along, and its segments are asked for by that."""
     server.data = unleash(ON)

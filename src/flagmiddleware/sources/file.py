@@ -8,6 +8,7 @@ are compared with ``!=``, since clocks and copies run backwards too.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Mapping
 from time import time
 from typing import Final, TypeAlias
@@ -22,14 +23,23 @@ Signature: TypeAlias = "tuple[object, ...]"
 _SUFFIXES: Final = frozenset({".yaml", ".yml", ".json", ".toml"})
 _SETTLE: Final = 2.0  # seconds; a file changed less than this ago may still be under its writer's hands
 _LIMIT: Final = 64 * 2**20
+_OPEN: Final = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")
+"""What the process has open already, and somebody at the other end of: a pipe may be read there."""
 
 
-def _of(stat: os.stat_result) -> Signature:
-    return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino, stat.st_dev
+def _of(found: os.stat_result) -> Signature:
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_dev
+
+
+def _check(path: str) -> None:
+    """Raise SourceError for what is no file, before it is opened: a named pipe would be waited for without end."""
+    if not path.startswith(_OPEN) and not stat.S_ISREG(os.stat(path).st_mode):
+        raise SourceError(f"{path} is neither a file nor a folder (but a pipe, a socket or a device): check the path")
 
 
 def _read(path: str) -> tuple[bytes, Signature]:
     """The bytes and the signature that belongs to them; raises OSError, or SourceError for what is no sane file."""
+    _check(path)
     with open(path, "rb") as file:
         before = os.fstat(file.fileno())
         if before.st_size > _LIMIT:
@@ -76,9 +86,9 @@ class FileSource:
         return os.path.join(self.path, name)
 
     def _signature(self) -> Signature:
-        stat = os.stat(self.path)
-        if not os.path.isdir(self.path):
-            return _of(stat)
+        found = os.stat(self.path)
+        if not stat.S_ISDIR(found.st_mode):
+            return _of(found)
         return tuple((name, *_of(os.stat(self._in_folder(name)))) for name in self._files())
 
     def fetch(self, known: Snapshot | None) -> Snapshot | None:

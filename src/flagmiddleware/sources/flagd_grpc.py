@@ -25,6 +25,7 @@ import grpc
 from openfeature.schemas.protobuf.flagd.sync.v1 import sync_pb2, sync_pb2_grpc
 
 from ..errors import ConfigurationError, SourceError
+from .address import check_address
 from .base import Snapshot
 from .home import home
 
@@ -32,7 +33,7 @@ __all__ = ["FlagdSyncSource", "from_grpc_url"]
 
 _PORT: Final = 8015
 _PACE: Final = 5.0
-_LIMIT: Final = 100 * 2**20  # bytes of one answer, as for HTTP
+_LIMIT: Final = 64 * 2**20  # bytes of one answer, as for HTTP
 _REFUSALS: Final = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED"})
 
 
@@ -151,6 +152,7 @@ def from_grpc_url(url: str) -> FlagdSyncSource:
     >>> from_grpc_url("flagd+grpcs://s3cret@flagd.example.com").name
     'grpcs://flagd.example.com:8015'
     """
+    check_address(url)
     parts = urlsplit(url)
     login, _, host = parts.netloc.rpartition("@")
     options: dict[str, Any] = dict(parse_qsl(parts.query))

@@ -21,6 +21,7 @@ import urllib3
 from urllib3.util.wait import wait_for_read
 
 from ..errors import ConfigurationError, SourceError
+from .address import check_address
 from .base import Snapshot
 from .home import home
 
@@ -59,6 +60,7 @@ class HttpSource:
         start_timeout: float = 2.0,
         format: str | None = None,
     ) -> None:
+        check_address(url, at_sign_in_path=True)
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ConfigurationError(f"{parts.scheme or url[:40]!r} is no http:// or https:// address")

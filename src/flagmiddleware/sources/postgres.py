@@ -25,6 +25,7 @@ from uuid import uuid4
 import psycopg
 
 from ..errors import ConfigurationError, ConflictError, SourceError
+from .address import check_address
 from .base import Change, Snapshot
 from .chain import entry
 from .home import home
@@ -54,6 +55,7 @@ def create_tables(url: str) -> None:
 
     Raises SourceError where the database cannot be reached or forbids it.
     """
+    check_address(url)
     try:
         with psycopg.connect(_split(url)[0], autocommit=True) as connection:
             connection.execute(TABLES)
@@ -85,6 +87,7 @@ class PostgresSource:
         start_timeout: float = 2.0,
         snapshot_key: bytes | None = None,
     ) -> None:
+        check_address(url)
         self._url, self._set = _split(url)
         parts = urlsplit(url)
         if not parts.path.strip("/") and "dbname" not in parts.query and "service" not in parts.query:

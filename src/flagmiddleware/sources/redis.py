@@ -15,19 +15,16 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
-from urllib.parse import parse_qs, parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import redis
-from redis.backoff import NoBackoff
-from redis.cluster import ClusterNode, RedisCluster
-from redis.retry import Retry
-from redis.sentinel import Sentinel
 
-from ..errors import ConfigurationError, ConflictError, SourceError
+from ..errors import ConflictError, SourceError
 from .base import Change, Snapshot
 from .chain import entry
 from .home import home
+from .redis_client import check, connect
 from .signed import sign
 
 __all__ = ["RedisSource"]
@@ -39,6 +36,8 @@ _REFUSALS: Final = (
     redis.exceptions.AuthorizationError,
     redis.exceptions.NoPermissionError,
 )
+# A cluster that is out of reach raises no RedisError, a name that no resolver takes no OSError.
+_FAILURES: Final = (redis.RedisError, redis.exceptions.RedisClusterException, OSError, UnicodeError)
 _LIMIT: Final = 64 * 2**20
 _KEPT: Final = 10_000  # changes in the history, about
 
@@ -65,35 +64,6 @@ return epoch
 """
 
 
-def _connect(url: str, timeout: float) -> Any:
-    """A client for the URL, with a time limit on everything."""
-    limits: dict[str, Any] = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
-    # The refresher tries again, not the client: a write that the client repeats would conflict with itself.
-    once: dict[str, Any] = {**limits, "retry": Retry(NoBackoff(), 0)}
-    parts = urlsplit(url)
-    login: dict[str, Any] = {"username": _plain(parts.username), "password": _plain(parts.password)}
-    if parts.scheme == "redis+sentinel":
-        hosts = [_host(item, 26379) for item in parts.netloc.rpartition("@")[2].split(",")]
-        service = parts.path.strip("/") or "mymaster"
-        sentinel: Any = Sentinel
-        return sentinel(hosts, **limits).master_for(service, **once, **login)
-    if parts.scheme == "redis+cluster":
-        seeds = [_host(item, 6379) for item in parts.netloc.rpartition("@")[2].split(",")]
-        node: Any = ClusterNode
-        return RedisCluster(startup_nodes=[node(host, port) for host, port in seeds], **limits, **login)
-    query = urlencode([(name, value) for name, value in parse_qsl(parts.query) if name != "name"])
-    return redis.Redis.from_url(parts._replace(query=query).geturl(), **once)
-
-
-def _plain(text: str | None) -> str | None:
-    return None if text is None else unquote(text)
-
-
-def _host(text: str, default: int) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    return (host, int(port)) if host else (text, default)
-
-
 class RedisSource:
     """Reads and writes one set of flags in a Redis or Valkey store.
 
@@ -112,9 +82,8 @@ class RedisSource:
         start_timeout: float = 2.0,
         snapshot_key: bytes | None = None,
     ) -> None:
+        check(url)
         parts = urlsplit(url)
-        if not parts.netloc and parts.scheme != "unix":
-            raise ConfigurationError(f"{parts.scheme}:// needs a host, such as redis://localhost:6379/0")
         name = parse_qs(parts.query).get("name", ["flags"])[0]
         self.name = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}#{name}"
         self.start_timeout = start_timeout
@@ -135,7 +104,7 @@ class RedisSource:
             self._client, self._listener = None, None
             self._home = home()
         if self._client is None:
-            self._client = _connect(self._url, self._timeout)
+            self._client = connect(self._url, self._timeout)
         return self._client
 
     def _ask(self, ask: Callable[[Any], Any]) -> Any:
@@ -145,10 +114,11 @@ class RedisSource:
             raise SourceError(
                 f"{self.name} does not let us in: check the user and the password", refused=True
             ) from error
-        except (redis.RedisError, OSError) as error:
+        except _FAILURES as error:
             if "CONFLICT" in str(error) or isinstance(error, redis.exceptions.NoScriptError):
                 raise
-            raise SourceError(f"{self.name}: {type(error).__name__}: {error}") from error
+            told = str(error).partition(" : <")[0]  # a sentinel's client shows itself in full, addresses and all
+            raise SourceError(f"{self.name}: {type(error).__name__}: {told}") from error
 
     # -- reading --------------------------------------------------------------------------------------------------
 
@@ -187,7 +157,7 @@ class RedisSource:
                 return True  # what was written before the subscription stood is found by fetching now
             message = self._listener.get_message(timeout=timeout)
             return message is not None and message["type"] == "message"
-        except (redis.RedisError, OSError):
+        except _FAILURES:
             self._drop_listener()
             time.sleep(min(timeout, 0.2))
             return True
@@ -204,7 +174,7 @@ class RedisSource:
     def _drop_listener(self) -> None:
         listener, self._listener = self._listener, None
         if listener is not None:
-            with contextlib.suppress(redis.RedisError, OSError):
+            with contextlib.suppress(*_FAILURES):
                 listener.close()
 
     # -- writing --------------------------------------------------------------------------------------------------

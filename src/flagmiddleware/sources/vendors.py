@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from ..errors import ConfigurationError
+from .address import check_address
 from .http import HttpSource
 
 __all__ = ["flagd", "from_vendor_url", "rocketflag", "unleash"]
@@ -43,10 +44,10 @@ def unleash(
 
     ``stream`` listens to its event stream, so that a change is fetched as soon as the server tells of one.
     """
-    base = url.rstrip("/").removesuffix("/client/features")
     headers = {"Authorization": token, "Unleash-AppName": app_name, "Unleash-Client-Spec": _UNLEASH_SPEC}
-    events = f"{base}/client/streaming" if stream else None
-    return _made(f"{base}/client/features", interval, headers=headers, events=events, format="unleash")
+    events = _below(url, "/client/streaming", "/client/features") if stream else None
+    whole = _below(url, "/client/features", "/client/features")
+    return _made(whole, interval, headers=headers, events=events, format="unleash")
 
 
 def flagd(url: str, *, token: str = "", interval: float = _FLAGD_PACE) -> HttpSource:
@@ -56,9 +57,15 @@ def flagd(url: str, *, token: str = "", interval: float = _FLAGD_PACE) -> HttpSo
 
 def rocketflag(url: str, *, token: str, interval: float = _ROCKETFLAG_PACE) -> HttpSource:
     """RocketFlag's management API at ``url``, with an API token."""
-    path = urlsplit(url).path.rstrip("/")
-    whole = url.rstrip("/") if path.endswith("/flags") else f"{url.rstrip('/')}/api/v1/flags"
-    return _made(whole, interval, headers=_bearer(token), format="rocketflag")
+    whole = urlsplit(url).path.rstrip("/").endswith("/flags")
+    full = _below(url, "" if whole else "/api/v1/flags")
+    return _made(full, interval, headers=_bearer(token), format="rocketflag")
+
+
+def _below(url: str, path: str, instead_of: str = "") -> str:
+    """``url`` with ``path`` after its own, which may end in ``instead_of``; a query (``project=``) stays a query."""
+    parts = urlsplit(url)
+    return parts._replace(path=parts.path.rstrip("/").removesuffix(instead_of) + path).geturl()
 
 
 def _bearer(token: str) -> dict[str, str]:
@@ -80,6 +87,7 @@ def from_vendor_url(url: str) -> HttpSource:
     """
     vendor, _, rest = url.partition("+")
     make, ours = _VENDORS[vendor.lower()]
+    check_address(rest)
     parts = urlsplit(rest)
     login, _, host = parts.netloc.rpartition("@")
     query = parse_qsl(parts.query, keep_blank_values=True)
