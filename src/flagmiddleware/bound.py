@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from .answers import fit
+from .context import Context
 from .model import Evaluation, Reason
 from .overrides import ACTIVE, Override, current, override_reads, serve_override
 
 if TYPE_CHECKING:
-    from .context import Context
     from .flags import Flags
     from .plan import Plan
 
@@ -97,7 +98,7 @@ class BoundFlags(msgspec.Struct, eq=False, weakref=True):
         return key in self.plan.table
 
     def __repr__(self) -> str:
-        return f"<BoundFlags for {self.context.targeting_key!r}, {len(self.evaluated())} read>"
+        return f"<BoundFlags for {_named(self.context)}, {len(self.evaluated())} read>"
 
     def _decide(self, key: str) -> Evaluation:
         try:
@@ -161,7 +162,8 @@ class BoundFlags(msgspec.Struct, eq=False, weakref=True):
 
     async def ready(self, *keys: str) -> None:
         """Resolve the attributes that need I/O, so that deciding these flags (all where none is named) needs none."""
-        resolve = getattr(self.context, "aresolve", None)
+        # What is no context resolves nothing, and is not even asked: it may be a proxy that has nothing behind it.
+        resolve = getattr(self.context, "aresolve", None) if isinstance(self.context, Context) else None
         if resolve is not None:
             reads = self.plan.reads
             undecided = set(keys or self.plan.table).difference(self.evaluated())
@@ -185,6 +187,14 @@ class BoundFlags(msgspec.Struct, eq=False, weakref=True):
         """:meth:`evaluate`, after the attributes that need I/O were awaited."""
         await self.ready(key)
         return self.evaluate(key)
+
+
+def _named(context: Any) -> str:
+    """Who a context is about, for a repr, which must not raise whatever was bound."""
+    if isinstance(context, Context):
+        with suppress(Exception):  # a key that cannot be resolved here, or be written out
+            return repr(context.targeting_key)
+    return f"nobody known (a {type(context).__name__})"
 
 
 class OverriddenFlags(BoundFlags, kw_only=True, eq=False, weakref=True):

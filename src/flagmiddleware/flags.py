@@ -53,6 +53,16 @@ def _source(source: Any) -> tuple[Source, bool]:
     return open_source(source), True
 
 
+def _as_context(given: Any) -> Context:
+    """What can be made of whatever was given as a context; nobody in particular where that is nothing."""
+    if isinstance(given, Context):
+        return given
+    try:
+        return Context(None, given) if isinstance(given, Mapping) else EMPTY
+    except Exception:  # a mapping that cannot be read, such as a session whose store is gone
+        return EMPTY
+
+
 class Flags:
     """Feature flags from a source: a path (file or folder), a URL, a Source, a Ruleset, or a document as plain data.
 
@@ -163,9 +173,7 @@ class Flags:
         flag = plan.ruleset.flags.get(key) if isinstance(key, str) else None
         if flag is None:
             return not_found(key)
-        if not isinstance(context, Context):
-            context = Context(None, context) if isinstance(context, Mapping) else EMPTY
-        evaluation = plan.recover(flag, context, here, error)
+        evaluation = plan.recover(flag, _as_context(context), here, error)
         if evaluation.reason is Reason.ERROR:  # a missing key is the caller's, and serves the default
             self._log_once(flag.key, f"{evaluation.error_code}: {evaluation.error_message}")
         return evaluation

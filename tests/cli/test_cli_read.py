@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -198,6 +201,24 @@ def test_lint_warns_about_keys_that_templates_cannot_tell_apart(shop: Path) -> N
 def test_lint_of_a_missing_file_exits_with_2(shop: Path) -> None:
     """What cannot be read is no verdict on the definitions: exit code 2."""
     assert "nowhere.yaml" in run("lint", "nowhere.yaml", code=2).stderr
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("words", [("lint",), ("list", "--source")])
+def test_a_named_pipe_is_refused_and_not_waited_for(shop: Path, words: tuple[str, ...]) -> None:
+    """What is neither a file nor a folder is told in one line, with exit code 2."""
+    os.mkfifo(shop / "pipe.yaml")
+    told = "Error: pipe.yaml is neither a file nor a folder (but a pipe, a socket or a device): check the path\n"
+    assert run(*words, "pipe.yaml", code=2).stderr == told
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_lint_reads_what_is_piped_into_it(shop: Path, fails: bool) -> None:
+    """`… | flags lint /dev/stdin` works: at the other end of an open pipe there is somebody."""
+    text = "version: 1\nflags: {a: {rools: 1}}\n" if fails else SHOP
+    command = [sys.executable, "-m", "flagmiddleware", "lint", "/dev/stdin"]
+    done = subprocess.run(command, cwd=shop, input=text, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, "/dev/stdin:2: " in done.stdout) == (int(fails), fails), done
 
 
 def test_commands_refuse_a_bad_file_with_its_problems(shop: Path) -> None:

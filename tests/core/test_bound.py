@@ -154,6 +154,49 @@ def test_it_says_what_it_is() -> None:
     assert repr(here) == "<BoundFlags for 'user-1', 1 read>"
 
 
+class _Broken(dict[str, Any]):
+    """A context that fails whatever it is asked, as a proxy does outside of its request."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+    def __iter__(self) -> Any:
+        raise RuntimeError
+
+    keys = __iter__
+
+
+@pytest.mark.parametrize(
+    "wrong", ["text", b"bytes", 5, [("plan", "pro")], object(), Context, {"user": "ann"}, {1: 2}, _Broken(plan="pro")],
+    ids=lambda wrong: type(wrong).__name__,
+)  # fmt: skip
+@pytest.mark.parametrize("qa", [None, {"half": "on"}])
+def test_whatever_is_bound_nothing_raises(wrong: Any, qa: dict[str, str] | None) -> None:
+    """What is no context decides as nobody (a mapping as whom it names), and every method and the repr still answer."""
+    rules = [{"if": {"plan": "pro"}, "serve": True}, {"rollout": "50%"}]
+    flags = Flags({"version": 1, "flags": {"half": {"qa": True, "rules": rules}, "on": {"default": True}}})
+    here = flags.bind(wrong, qa=qa)
+    assert repr(here) == f"<BoundFlags for nobody known (a {type(wrong).__name__}), 0 read>"
+    asyncio.run(here.ready())
+    assert flags.is_enabled("on", wrong)
+    assert {key: found.reason for key, found in here.all().items()}["on"] is Reason.STATIC
+    assert list(here.evaluated()) == ["half", "on"]
+    assert here.fresh().is_enabled("on")
+    assert ", 2 read>" in repr(here)
+
+
+def test_a_key_that_cannot_be_written_out_is_left_out() -> None:
+    """A lazy context whose key fails, or an integer of more digits than Python writes, spoils no repr."""
+
+    def fail(context: LazyContext) -> Any:
+        raise RuntimeError("no request")
+
+    flags = Flags({"version": 1, "flags": {"a": {}}})
+    assert repr(flags.bind(Context(10**5000))) == "<BoundFlags for nobody known (a Context), 0 read>"
+    lazy = LazyContext({"targeting_key": fail})
+    assert repr(flags.bind(lazy)) == "<BoundFlags for nobody known (a LazyContext), 0 read>"
+
+
 @pytest.mark.parametrize("default", [None, "x", 1])
 def test_value_fits_the_default(default: object) -> None:
     """As Flags.value does."""

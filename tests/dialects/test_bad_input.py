@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from flagmiddleware import Context, Flags, formats
+from flagmiddleware import Context, Flags, RulesetError, formats
 
 ODD: Final[list[Any]] = [
     None, True, 0, -1, 1.5, 1e308, 2**70, "", "x", "1.2.3", "\u0000", "𝒜" * 3, "(a+)+$",
@@ -146,3 +146,41 @@ def test_a_wrong_value_anywhere_in_a_flag_is_that_flags_alone(dialect: str) -> N
             assert found.status.fallbacks == 0, where
             asked += 1
     assert asked > 250
+
+
+LONG: Final = "9" * 5000
+FLAGD_TEXT = '{"flags": {\n"a": {"state": "ENABLED", "variants": {"on": %s}, "defaultVariant": "on"}}}'
+FLAGD_YAML = "flags:\n  a: {state: ENABLED, variants: {on: %s}, defaultVariant: on}\n"
+FLAGD_TOML = '[flags.a]\nstate = "ENABLED"\nvariants.on = 0x%s\n'
+UNLEASH_TEXT = '{"features": [\n{"name": "a", "enabled": true, "variants": [{"name": "v", "weight": %s}]}]}'
+ROCKETFLAG_TEXT = '{"flags": [\n{"id": "a", "trafficPercentage": %s}]}'
+
+
+@pytest.mark.parametrize(
+    ("dialect", "name", "text", "told"),
+    [
+        ("flagd", "a.json", FLAGD_TEXT % LONG, "a.json:2: flags.a.variants.on: 99999999999999999999… is too long"),
+        ("flagd", "a.json", FLAGD_TEXT % "NaN", "a.json:2: flags.a.variants.on: NaN is no number that a flag file may"),
+        ("flagd", "a.yaml", FLAGD_YAML % LONG, "a.yaml:2: flags.a.variants.on: 99999999999999999999… is too long"),
+        ("flagd", "a.toml", FLAGD_TOML % LONG, "a.toml:3: flags.a.variants.on: this is too long a number"),
+        ("flagd", "a.json", '{"flags":\n{', "a.json:2: this is not valid JSON"),
+        ("unleash", "a.json", UNLEASH_TEXT % LONG, "a.json:2: features[0].variants[0].weight: 99999999999999999999…"),
+        ("unleash", "a.json", '{"features":\n[', "a.json:2: this is not valid JSON"),
+        ("rocketflag", "a.json", ROCKETFLAG_TEXT % LONG, "a.json:2: flags[0].trafficPercentage: 99999999999999999999…"),
+        ("rocketflag", "a.json", '{"flags":\n[', "a.json:2: this is not valid JSON"),
+    ],
+)
+@pytest.mark.parametrize("strict", [True, False])
+def test_what_no_reader_can_take_is_told_with_its_place(
+    dialect: str, name: str, text: str, told: str, strict: bool
+) -> None:
+    """A number beyond all bounds, or a text that breaks off, refuses the document with file, line and path."""
+    with pytest.raises(RulesetError) as caught:
+        formats.parse(text.encode(), format=dialect, name=name, strict=strict)
+    assert str(caught.value).startswith(told)
+
+
+def test_keys_that_are_no_text_are_flagds_to_read() -> None:
+    """YAML's ``true:`` names the variant "true", as it does for flagd."""
+    text = "flags:\n  a: {state: ENABLED, variants: {true: 1, false: 2}, defaultVariant: 'true'}\n"
+    assert Flags(formats.parse(text.encode(), format="flagd", name="a.yaml"), format="flagd").value("a") == 1

@@ -26,10 +26,17 @@ execute_from_command_line(["manage.py", *sys.argv[1:]])
 """
 
 
-def manage(*words: str) -> subprocess.CompletedProcess[str]:
+SET_UP = """
+import django, tests.django.conftest
+from django.core.management import call_command
+django.setup()
+"""
+
+
+def manage(*words: str, script: str = MANAGE) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200"}
     return subprocess.run(
-        [sys.executable, "-c", MANAGE, *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", script, *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
     )
 
 
@@ -41,6 +48,18 @@ def test_from_a_shell() -> None:
     assert json.loads(done.stdout)
     assert "explain" in manage("flags", "--help").stdout
     assert manage("flags", "no-such-command").returncode == 2
+
+
+@pytest.mark.parametrize("missing", ["click", "rich"])
+def test_without_the_cli_extra_the_command_says_what_to_install(missing: str) -> None:
+    """From a shell and by ``call_command`` it is a CommandError that names the extra, not an ImportError."""
+    hidden = f"import sys\nsys.modules[{missing!r}] = None\n"
+    told = f"flags needs {missing}: pip install 'flagmiddleware[cli]'"
+    done = manage("flags", "list", script=hidden + MANAGE)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"CommandError: {told}\n")
+    called = manage(script=f"{hidden}{SET_UP}call_command('flags', 'list')\n")
+    assert called.stderr.endswith(f"django.core.management.base.CommandError: {told}\n")
+    assert manage("help", "flags", script=hidden + MANAGE).returncode == 0
 
 
 def test_call_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +14,8 @@ from flask_caching import Cache
 from flagmiddleware import Context
 from flagmiddleware.flask import cached_by_flags, current_flags, flag_required, installation_of
 from tests.flask.sites import flags_of, site
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_flags_command_works_on_the_applications_flags() -> None:
@@ -28,6 +33,25 @@ def test_the_flags_command_fails_with_its_own_words() -> None:
     failed = runner.invoke(args=["flags", "explain", "beeta", "--user", "ann"])
     assert (failed.exit_code, "'beta'" in failed.output) == (2, True), failed.output
     assert runner.invoke(args=["flags", "lst"]).exit_code == 2
+
+
+WITHOUT_RICH = """
+import sys
+sys.modules["rich"] = None
+from tests.flask.sites import site
+done = site().test_cli_runner().invoke(args=["flags", *sys.argv[1:]])
+print(done.output, end="")
+sys.exit(done.exit_code)
+"""
+
+
+@pytest.mark.parametrize("word", ["list", "--help"])
+def test_without_the_cli_extra_the_command_says_what_to_install(word: str) -> None:
+    """Flask brings Click and not Rich: ``flask flags`` then names the extra and exits with 2, without a traceback."""
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_RICH, word], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (2, "Error: flags needs rich: pip install 'flagmiddleware[cli]'\n"), done
 
 
 def test_a_link_shows_the_variant_to_whoever_opens_it() -> None:

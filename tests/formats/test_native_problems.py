@@ -200,6 +200,10 @@ def test_the_same_mistakes_have_lines_in_json_and_toml() -> None:
         ("a.toml", "version = 1\n[flags]\n[metadata]\na = 0x" + "F" * 5000, "a.toml:4: metadata.a: this is too long a"),
         ("a.yaml", "version: 1\nflags: {}\nmetadata:\n  a: 0x" + "F" * 5000, "a.yaml:4: metadata.a: 0xFFFFFFFFFFFF"),
         ("a.yaml", "version: 1\nflags: {}\nmetadata:\n  a: 0o" + "7" * 5000, "a.yaml:4: metadata.a: 0o777777777777"),
+        ("a.yaml", "version: 1\nflags: {}\nmetadata:\n  a: !!int '" + "9" * 5000 + "'", "a.yaml:4: metadata.a: 99999"),
+        ("a.yaml", "version: 1\nflags:\n  ? " + "9" * 5000 + "\n  : {}\n", 'write it in quotes: "' + "9" * 60 + '…"'),
+        ("a.yaml", "version: 1\nflags:\n  " + "9" * 5000 + ": {}\n", "a.yaml:3: this is not valid YAML: mapping va"),
+        ("a.yaml", "version: 1\nflags: {\n  " + "9" * 5000 + ": {}}\n", "a key of more than 1,024 characters stands"),
         ("a.json", b'{"a": "\xff"}', "a.json:1: this is not UTF-8 text"),
         ("a.yaml", "version: 1\nflags: {\n", "a.yaml:3: this is not valid YAML: "),
         ("a.yaml", "version: 1\nflags:\n\tbeta: {}\n", "a.yaml:3: this is not valid YAML: "),
@@ -335,6 +339,30 @@ def test_one_document_has_one_depth_in_every_syntax() -> None:
 
 
 @pytest.mark.parametrize(
+    ("most", "more", "line"),
+    [
+        ("x-a = " + "[" * 99 + "]" * 99, "x-a = " + "[" * 100 + "]" * 100, 2),
+        ("x-a = [\n" * 1 + "[\n" * 98 + "]" * 99, "x-a = [\n" + "[\n" * 99 + "]" * 100, 101),
+        ("x-a = " + "{a = " * 99 + "1" + "}" * 99, "x-a = " + "{a = " * 100 + "1" + "}" * 100, 2),
+        ("\n[x-a" + ".a" * 98 + "]", "\n[x-a" + ".a" * 99 + "]", 3),
+        ("[x-a" + ".a" * 50 + "]\nb = " + "[" * 48 + "]" * 48, "[x-a" + ".a" * 50 + "]\nb = " + "[" * 49 + "]" * 49, 3),
+        ("x-a" + ".a" * 99 + " = 1", "x-a" + ".a" * 99 + " = {}", 2),
+        ("", "x-a = " + "[" * 200_000, 2),
+        ("", "\n\nx-a = " + "{a = " * 200_000, 4),
+        ("", "".join("[[" + ".".join(["x-a"] + ["a"] * depth) + "]]\n" for depth in range(60)), 51),
+    ],
+    ids=["list", "lines", "inline", "header", "both", "dotted", "list bomb", "inline bomb", "tables in lists"],
+)  # fmt: skip
+@pytest.mark.timeout(20)
+def test_toml_that_nests_too_deeply_is_told_with_its_line(most: str, more: str, line: int) -> None:
+    """100 levels load; the line where the next one opens is told, also of what the standard library gives up on."""
+    for text in (most, more):
+        found = told(f"flags = {{}}\n{text}\n", "a.toml", format="native")
+        wanted = [f"a.toml:{line}: mappings and lists are nested deeper than 100 levels"] if text is more else []
+        assert [one for one in found if "nested deeper" in one] == wanted
+
+
+@pytest.mark.parametrize(
     ("name", "text"),
     [
         ("a.json", "[" * 200_000),
@@ -406,3 +434,9 @@ def test_many_problems_take_no_long() -> None:
     with pytest.raises(RulesetError) as caught:
         parse_document({"version": 1, "flags": flags})
     assert len(caught.value.problems) == 2000
+
+
+def test_a_key_of_too_many_digits_is_no_text() -> None:
+    """A mapping in the program, too, whose key Python will not write out is told in words."""
+    with pytest.raises(RulesetError, match="flags: a key must be text, found a number beyond all bounds"):
+        parse_document({"version": 1, "flags": {10**5000: {}}})  # type: ignore[dict-item]

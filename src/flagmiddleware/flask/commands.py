@@ -8,6 +8,8 @@ import click
 from flask import current_app, has_app_context
 from flask.cli import ScriptInfo
 
+from ..errors import ConfigurationError
+from ..extras import needs_cli
 from .checks import unknown_in_gates, unknown_in_templates
 from .reach import installation_of
 
@@ -35,10 +37,17 @@ class FlagsGroup(click.Group):
         return _all().invoke(ctx)
 
 
-def _all() -> click.Group:
-    from ..cli import group_for  # Click comes with Flask, but Rich only with the [cli] extra
-    from ..cli.link import link_command
+class _CannotRun(click.ClickException):
+    exit_code = 2
 
+
+def _all() -> click.Group:
+    try:
+        with needs_cli():  # Click comes with Flask, but Rich only with the [cli] extra
+            from ..cli import group_for
+            from ..cli.link import link_command
+    except ConfigurationError as error:
+        raise _CannotRun(str(error)) from error
     group = group_for(lambda: installation_of(current_app).flags)
     group.add_command(check)
     group.add_command(link_command(lambda: installation_of(current_app)))

@@ -18,6 +18,7 @@ import msgspec
 
 from ..errors import ConfigurationError, ContextNotReadyError, Problem, RulesetError
 from ..model import Compute, Dialect, ErrorCode, Fault, Flag, FrozenDict, Rule, Ruleset, freeze
+from .dialect_text import decode
 from .flagd_clock import follow_clock
 from .flagd_context import FlagdScope
 from .flagd_fractional import Bucketing, fractional
@@ -26,7 +27,7 @@ from .flagd_schema import problems
 from .javascript import UNDEFINED, text
 from .jsonlogic import Compiler
 from .jsonlogic_expressions import LogicError
-from .syntax import read, syntax_of
+from .syntax import syntax_of
 
 __all__ = ["FLAGD", "parse", "recognises"]
 
@@ -74,7 +75,7 @@ def parse(
     evaluators = shared if isinstance(shared, dict) else {}
     metadata: Mapping[str, Any] = freeze(document.get("metadata") or {})
     reader = _Reader(evaluators, metadata, bucketing)
-    flags = {key: reader.flag(key, flag) for key, flag in _entries(document["flags"])}
+    flags = {key: reader.flag(key, flag, problem) for key, flag, problem in _entries(document["flags"])}
     return Ruleset(flags=flags, dialect=FLAGD, environment=environment, metadata=metadata)
 
 
@@ -90,13 +91,7 @@ def _bucketing(options: Mapping[str, Any]) -> Bucketing:
 
 
 def _document(data: bytes, name: str) -> Any:
-    # JSON as flagd takes it: of a key that is there twice, the last one counts.
-    if syntax_of(name, data) != "json":
-        return read(data, name=name).tree
-    try:
-        return msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"))
-    except (msgspec.DecodeError, RecursionError, ValueError) as error:
-        raise RulesetError([Problem(f"this is not valid JSON: {error}", file=name)]) from error
+    return decode(data, name=name, syntax=syntax_of(name, data))
 
 
 def _fatal(document: Any, name: str) -> list[Problem]:
@@ -115,13 +110,17 @@ def _is_metadata(metadata: Any) -> bool:
     )
 
 
-def _entries(flags: Any) -> Iterator[tuple[str, Any]]:
+def _entries(flags: Any) -> Iterator[tuple[str, Any, str]]:
+    """Each flag's key, its definition, and what is wrong with the key."""
     if isinstance(flags, dict):
-        yield from flags.items()
+        yield from ((key, flag, "") for key, flag in flags.items())
         return
     for place, flag in enumerate(flags):
         key = flag.get("key") if isinstance(flag, dict) else None
-        yield (key if isinstance(key, str) and key else f"flags[{place}]"), flag
+        if isinstance(key, str) and key:
+            yield key, flag, ""
+        else:
+            yield f"flags[{place}]", flag, "key: a flag in an array needs one"
 
 
 class _Reader:
@@ -133,9 +132,9 @@ class _Reader:
         self._bucketing = bucketing
         self._forms = {"fractional": fractional(bucketing), "sem_ver": sem_ver}
 
-    def flag(self, key: str, flag: Any) -> Flag:
+    def flag(self, key: str, flag: Any, problem: str = "") -> Flag:
         """One flag, whatever is wrong with it."""
-        problem = _wrong(flag)
+        problem = problem or _wrong(flag)
         if problem:
             return Flag(key=key, off=None, default=None, metadata=self._metadata, error=f"flag {key!r}: {problem}")
         error: str | None = None

@@ -19,6 +19,7 @@ import msgspec
 from ..conditions import OPERATORS
 from ..errors import ConfigurationError, Problem, RulesetError
 from ..model import AllOf, Condition, Flag, Ruleset, Test
+from .dialect_text import decode
 from .rocketflag_audiences import make_audiences
 from .rocketflag_context import DIALECT
 from .rocketflag_rules import State, rules
@@ -122,10 +123,7 @@ def _as_state(state: _State) -> State:
 
 
 def _items(data: bytes, name: str) -> list[Any]:
-    try:
-        document = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RulesetError([Problem(f"expected RocketFlag's flags as JSON: {error}", file=name)]) from error
+    document = decode(data, name=name)
     items = document.get("flags") if isinstance(document, Mapping) else None
     if not isinstance(items, list):
         raise RulesetError([Problem('expected RocketFlag\'s flags: an object with a list under "flags"', file=name)])

@@ -12,10 +12,9 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, Final
 
-import msgspec
-
 from ..errors import ConfigurationError, Problem, RulesetError
 from ..model import AllOf, Condition, Flag, Ruleset
+from .dialect_text import decode
 from .unleash_context import make_dialect
 from .unleash_delta import apply_events
 from .unleash_document import Feature, Segment, convert
@@ -99,10 +98,7 @@ def _metadata(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _document(data: bytes, name: str) -> Mapping[str, Any]:
-    try:
-        document = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RulesetError([Problem(f"expected Unleash's client features as JSON: {error}", file=name)]) from error
+    document = decode(data, name=name)
     if not recognises(document):
         expected = 'expected Unleash\'s client features: an object with a list under "features" (or "events")'
         raise RulesetError([Problem(expected, file=name)])

@@ -133,8 +133,8 @@ class Refusal(Exception):
 
 
 def too_deep(line: int = 0) -> Exception:
-    """What a syntax raises for a text that nests without end."""
-    return Refusal(_TOO_DEEP, line)
+    """What a syntax raises for a text that nests without end; the message says so where no line is known."""
+    return Refusal(_TOO_DEEP if line else f"{_TOO_DEEP} (on which line is not known)", line)
 
 
 def is_too_long(number: str) -> bool:
@@ -199,13 +199,21 @@ def from_mapping(mapping: Mapping[str, Any], name: str = "") -> Document:
             findings.append(Finding(holder, key, f"expected plain data (what JSON can hold), found {kind}"))
         elif isinstance(value, Mapping):
             for name_, item in value.items():
+                text = _spelt(name_)
                 if not isinstance(name_, str):
-                    findings.append(Finding(holder[key], None, f"a key must be text, found {name_!r:.60}"))
-                holder[key][str(name_)] = None
-                todo.append((holder[key], str(name_), item, depth + 1))
+                    findings.append(Finding(holder[key], None, f"a key must be text, found {text:.60}"))
+                holder[key][text] = None
+                todo.append((holder[key], text, item, depth + 1))
         elif isinstance(value, list | tuple):
             todo.extend((holder[key], index, item, depth + 1) for index, item in enumerate(value))
     return Document(name, "", b"", box[0], findings)
+
+
+def _spelt(key: Any) -> str:
+    try:
+        return str(key)
+    except ValueError:  # more digits than Python converts
+        return "a number beyond all bounds"
 
 
 _ODD: Final = object()

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import date, datetime, time
 from typing import Any
 
-from . import DEEPEST, LONGEST_NUMBER, Finding, Path, refuse, too_deep, too_long
+from . import DEEPEST, LONGEST_NUMBER, Finding, Path, Refusal, is_deeper, refuse, too_deep, too_long
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -33,7 +33,7 @@ def read(data: bytes, definition: int | None = None) -> tuple[Any, list[Finding]
     try:
         tree = tomllib.loads(text)
     except RecursionError as error:
-        raise too_deep() from error
+        raise _deepest(data) from error
     except ValueError as error:
         number = _LONG_NUMBER.search(text)
         if number is not None and "digits" in str(error):
@@ -41,26 +41,35 @@ def read(data: bytes, definition: int | None = None) -> tuple[Any, list[Finding]
         place = _PLACE.search(str(error))
         line = int(place[1]) if place and place[1] else text.count("\n") + 1 if place else 0
         raise refuse(f"this is not valid TOML: {_PLACE.sub('', str(error))}", line) from error
+    if is_deeper(tree, DEEPEST):
+        raise _deepest(data)
     return tree, _settle(tree)
+
+
+def _deepest(data: bytes) -> Exception:
+    """What is raised for a text that nests too deeply: where it does, a second look tells."""
+    try:
+        lines(data)
+    except Refusal as refusal:
+        return refusal
+    return too_deep()
 
 
 def _settle(tree: dict[str, Any]) -> list[Finding]:
     """Turn dates into text, in place; find what only TOML can write."""
     findings: list[Finding] = []
-    todo: list[tuple[Any, int]] = [(tree, 1)]
+    todo: list[tuple[Path, Any]] = [((), tree)]
     while todo:
-        node, depth = todo.pop()
-        if depth > DEEPEST:
-            raise too_deep()
+        path, node = todo.pop()
         for key, value in list(node.items() if isinstance(node, dict) else enumerate(node)):
             if isinstance(value, dict | list):
-                todo.append((value, depth + 1))
+                todo.append(((*path, key), value))
             elif isinstance(value, datetime | date | time):
                 node[key] = value.isoformat()
             elif isinstance(value, float) and value - value != 0:
-                findings.append(Finding(node, key, f"{value} is no number that a flag file may hold"))
+                findings.append(Finding((*path, key), None, f"{value} is no number that a flag file may hold"))
             elif isinstance(value, int) and abs(value) >= 10**LONGEST_NUMBER:
-                findings.append(Finding(node, key, "this is too long a number"))
+                findings.append(Finding((*path, key), None, "this is too long a number"))
     return findings
 
 
@@ -117,8 +126,14 @@ class _Lines:
         if many:
             self.tables[table] = self.tables.get(table, -1) + 1
             table = (*table, self.tables[table])
+        self.opens(table)
         self.found.setdefault(table, self.line)
         return table
+
+    def opens(self, path: Path) -> None:
+        """A table or an array starts here: refused where it is one level too deep."""
+        if len(path) >= DEEPEST:
+            raise too_deep(self.line)
 
     def path(self, keys: list[str]) -> Path:
         path: Path = ()
@@ -147,6 +162,7 @@ class _Lines:
     def entry(self, table: Path) -> None:
         path = table
         for key in self.keys("="):
+            self.opens(path)
             path = (*path, key)
             self.found.setdefault(path, self.line)
         self.skip()
@@ -158,6 +174,7 @@ class _Lines:
             match = _VALUE.match(self.text, self.at)
             self.move(match.end() if match else len(self.text))
             return
+        self.opens(path)
         self.move(self.at + 1)
         index = 0
         while self.skip() < len(self.text) and self.text[self.at] not in "]}":

@@ -48,6 +48,7 @@ _KINDS: Final[Mapping[str, Any]] = {
     "infinite": lambda text: float(text.lower().replace(".", "", 1)),
 }
 _TAG: Final = "tag:yaml.org,2002:"
+_NUMBERS: Final = (f"{_TAG}int", f"{_TAG}float")
 
 
 def resolve(text: str) -> Any:
@@ -128,7 +129,7 @@ class _Scalars(dict[str, Any]):
 
 def _find(data: bytes, refused: Mapping[str, str]) -> Iterator[Finding]:
     for path, event, _ in _walk(data):
-        if event.__class__ is ScalarEvent and event.implicit[0] and event.value in refused:
+        if event.__class__ is ScalarEvent and event.value in refused and (event.implicit[0] or event.tag in _NUMBERS):
             yield Finding(path, None, refused[event.value], _line(event))
 
 
@@ -234,7 +235,8 @@ class _Builder:
     def odd_key(self, event: Any, value: Any, node: Any) -> str:
         text = str(event.value)
         if value.__class__ is not str:
-            self.note(event, node, text, f'the key {text or "(empty)"} is not text; write it in quotes: "{text}"')
+            short = text if len(text) <= 60 else f"{text[:60]}…"
+            self.note(event, node, text, f'the key {short or "(empty)"} is not text; write it in quotes: "{short}"')
         elif value in node:
             again = self.again[id(node), text] = self.again.get((id(node), text), 0) + 1
             self.findings.append(Finding(node, text, f'the key "{text}" is here twice', _line(event), again))
@@ -253,11 +255,18 @@ def _refusal(error: yaml.YAMLError, data: bytes) -> Exception:
         text = data.splitlines()[line - 1] if line <= len(data.splitlines()) else b""
         tab = "; YAML indents with spaces, and this line has a tab" if text.lstrip(b" ")[:1] == b"\t" else ""
         context = f" ({error.context})" if error.context else ""
-        return refuse(f"this is not valid YAML: {error.problem}{context}{tab}", line)
+        return refuse(f"this is not valid YAML: {error.problem}{context}{tab}{_long_key(text)}", line)
     position = getattr(error, "position", None)
     line = data.count(b"\n", 0, position) + 1 if isinstance(position, int) else 0
     reason = str(getattr(error, "reason", "") or error).splitlines()[0]
     return refuse(f"this is not valid YAML: {reason}; save the file as UTF-8 text", line)
+
+
+_LONG_KEY = re.compile(rb"[^\s{},:\[\]]{1025,}[ ]*:")  # what libyaml takes for no key
+
+
+def _long_key(line: bytes) -> str:
+    return "; a key of more than 1,024 characters stands here, use a shorter one" if _LONG_KEY.search(line) else ""
 
 
 def lines(data: bytes, definition: int | None = None) -> Mapping[Path, int]:
