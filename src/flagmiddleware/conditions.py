@@ -25,6 +25,7 @@ _TRUE: Final = object()
 _FALSE: Final = object()
 _NOTHING: Final = object()
 
+_LONGEST_PATTERN: Final = 1_000_000  # characters: RE2 refuses most of these, and floods standard error meanwhile
 _LONGEST_REASON: Final = 120  # characters of what another library says; some repeat the whole operand
 
 
@@ -127,6 +128,8 @@ def _prepare_pattern(operand: Any) -> Any:
         raise ConfigurationError(
             "`matches` needs the RE2 engine, which runs in linear time: pip install 'flagmiddleware[matches]'"
         ) from error
+    if any(len(text) > _LONGEST_PATTERN for text in texts):
+        raise ValueError(f"expected a pattern of at most {_LONGEST_PATTERN:,} characters")
     options = re2.Options()
     options.log_errors = False
     try:

@@ -27,6 +27,7 @@ __all__ = ["Holder", "Refresher"]
 _INLINE_BYTES: Final = {"json": 64 * 1024, "yaml": 16 * 1024}  # about 3 ms of parsing each
 _START_TIMEOUT: Final = 2.0  # seconds that a start waits for the network, unless the source says otherwise
 _TOLD: Final = 20  # faults in one message: beyond that, nobody reads on
+_LONGEST: Final = 500  # characters of a fault: what it quotes may be megabytes long
 _LOADING_LIMIT: Final = 60.0  # seconds after which a reload that never reported back is started anew
 
 
@@ -235,7 +236,7 @@ class Holder:
 
     def _tell_faults(self, ruleset: Ruleset, snapshot: Snapshot) -> None:
         """Name the flags that nobody could read, where the others are served all the same: once, and in the status."""
-        faults = [flag.error for flag in ruleset.flags.values() if flag.error is not None]
+        faults = [flag.error[:_LONGEST] for flag in ruleset.flags.values() if flag.error is not None]
         more = [f"and {len(faults) - _TOLD} more"] if len(faults) > _TOLD else []
         message = "\n".join(faults[:_TOLD] + more)
         if message and message not in self.last_error:

@@ -45,6 +45,13 @@ def test_the_file_goes_to_stdout_and_the_report_to_stderr(fixture: Path) -> None
     assert "2 flags imported" in result.stderr
 
 
+def test_an_import_of_nothing_says_so(tmp_path: Path) -> None:
+    """No flag and no note: the last line is a sentence all the same."""
+    path = tmp_path / "features.json"
+    path.write_text("{}")
+    assert run("growthbook", path).stderr.endswith("0 flags imported.\n")
+
+
 def test_an_output_file_is_not_overwritten_unasked(fixture: Path) -> None:
     """--output writes it, a second time only with --force; the report is then a table on standard output."""
     target = fixture.with_name("flags.yaml")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import time
+import tracemalloc
 from typing import Any
 
 import cbor2
@@ -230,10 +232,11 @@ def test_flags_may_be_yaml_or_an_array() -> None:
     variants = b"    variants: {'on': yes-text, 'off': no-text}\n"
     text = b"flags:\n  beta:\n    state: ENABLED\n" + variants + b"    defaultVariant: 'on'\n"
     assert Flags(parse(text, name="flags.yaml")).value("beta") == "yes-text"
-    array = json.dumps({"flags": [{"key": "beta", **flag(defaultVariant="on")}, {"state": "ENABLED"}]}).encode()
+    array = json.dumps({"flags": [{"key": "beta", **flag(defaultVariant="on")}, {"state": "ENABLED"}, flag()]}).encode()
     found = parse(array, name="flags.json").flags
     assert found["beta"].default == "on"
     assert found["flags[1]"].error
+    assert found["flags[2]"].error == "flag 'flags[2]': key: a flag in an array needs one"
 
 
 def test_a_payload_of_ten_megabytes_is_read() -> None:
@@ -241,6 +244,46 @@ def test_a_payload_of_ten_megabytes_is_read() -> None:
     rule = {"if": [{"in": [{"var": "email"}, [f"user{n}@example.com" for n in range(1000)]]}, "on", "off"]}
     found = flags({f"flag-{number}": flag(rule) for number in range(450)})
     assert found.evaluate("flag-7", Context("a", email="user999@example.com")).variant == "on"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        flag({"y" * 1_000_000: [1]}),
+        flag({"$ref": "y" * 1_000_000}),
+        flag({"if": [True, "y" * 1_000_000]}),
+        flag(defaultVariant="y" * 1_000_000),
+        flag(state="y" * 1_000_000),
+    ],
+    ids=["operator", "reference", "variant", "default", "state"],
+)
+def test_what_is_told_of_a_flag_has_an_end(wrong: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    """A megabyte where a word belongs is neither logged nor handed to a client at full length."""
+    found = flags({"bad": wrong, "good": flag(defaultVariant="on")})
+    told = found.evaluate("bad")
+    assert told.error_code is not None
+    assert told.error_message is not None
+    assert len(told.error_message) <= 500
+    assert len(caplog.text) + len(found.status.last_error or "") < 3_000
+    assert found.is_enabled("good")
+
+
+def test_answers_that_quote_an_attribute_are_not_kept() -> None:
+    """A targeting that hands out a visitor's text as a variant leaves nothing behind, whatever visitors send."""
+    found = flags({"beta": flag({"var": "x"})})
+
+    def ask(count: int, tag: str) -> None:
+        for number in range(count):
+            assert found.evaluate("beta", Context("u", x=f"{tag}-{number}" * 20)).error_code == "GENERAL"
+
+    ask(1_200, "warm")  # that many causes are logged and remembered
+    tracemalloc.start()
+    try:
+        ask(3_000, "more")
+        gc.collect()
+        assert tracemalloc.get_traced_memory()[0] < 200_000
+    finally:
+        tracemalloc.stop()
 
 
 # -- the context ---------------------------------------------------------------------------------------------------

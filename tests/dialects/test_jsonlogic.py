@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +12,10 @@ from flagmiddleware import Context
 from flagmiddleware.formats.flagd_context import FlagdScope
 from flagmiddleware.formats.jsonlogic import Compiler
 
-# The first 25 of these are the rows of docs/explanation/jsonlogic.md.
+DOCUMENT = Path(__file__).parents[2] / "docs" / "dependencies.md"
+
+# The first 25 of these are the rows that every candidate was asked for.
+JUDGED = 25
 ROWS: list[tuple[str, Any, dict[str, Any], Any]] = [
     ("null == 0", {"==": [None, 0]}, {}, False),
     ('"" == 0', {"==": ["", 0]}, {}, True),
@@ -43,10 +48,26 @@ ROWS: list[tuple[str, Any, dict[str, Any], Any]] = [
 
 @pytest.mark.parametrize(("rule", "attributes", "expected"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
 def test_each_row_is_javascripts(rule: Any, attributes: dict[str, Any], expected: Any) -> None:
-    """The rows by which packages were judged (docs/explanation/jsonlogic.md): ours answers all of them."""
+    """The rows by which packages were judged (docs/dependencies.md): ours answers all of them."""
     found = Compiler(FlagdScope("flag")).compile(rule).run(Context(None, attributes))
     assert found == expected
     assert isinstance(found, bool) is isinstance(expected, bool)
+
+
+def test_the_table_of_packages_adds_up() -> None:
+    """What docs/dependencies.md says a package failed are rows of these, and its count is that of the others."""
+    _, _, table = DOCUMENT.read_text(encoding="utf-8").partition("**JsonLogic**")
+    lines = [line.strip("| ").split(" | ", 2) for line in table.partition("**Semantic")[0].splitlines() if "|" in line]
+    names = {row[0] for row in ROWS[:JUDGED]}
+    assert len(names) == JUDGED
+    told = {
+        package: (int(passes), re.findall("`(.+?)`", fails)) for package, passes, fails in lines[2:] if "`" in fails
+    }
+    told.pop("python-jsonlogic 0.2.0")  # told the other way round: which it passes
+    assert len(told) >= 6
+    for package, (passes, failed) in told.items():
+        assert set(failed) <= names, package
+        assert passes == JUDGED - len(set(failed)) == JUDGED - len(failed), package
 
 
 @pytest.mark.parametrize("kind", ["==", "!=", "===", "!==", "<", "<=", ">", ">=", "in"])

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flagmiddleware import ConfigurationError, Context, Flags, RulesetError
+from flagmiddleware.formats import parse
 from flagmiddleware.imports import KINDS, Imported, ImportProblem, Kept, convert
 from flagmiddleware.imports.draft import kebab, moved_by_rollout, moved_by_split
 
@@ -462,3 +463,46 @@ def test_unknown_kind_is_refused() -> None:
     """An unknown system names those that there are."""
     with pytest.raises(ConfigurationError, match="growthbook"):
         convert("launchdarkly", b"{}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "document", "told"),
+    [
+        ("rocketflag", {"flags": [{"key": "beta", "name": "Beta", "enabled": True}]}, r"flags\[0\] has no `id`"),
+        ("rocketflag", {"flags": [{"id": "a", "name": "A"}, 7]}, r"flags\[1\] has no `id`"),
+        ("growthbook", {"flags": {"beta": {"state": "ENABLED"}}}, "each with its `defaultValue`"),
+    ],
+)
+def test_another_systems_file_is_refused(kind: str, document: Any, told: str) -> None:
+    """A file that has the outline of the system's, but is another's (Flipt's, flagd's), is no import of nothing."""
+    with pytest.raises(ImportProblem, match=told):
+        imported(kind, document)
+
+
+def test_half_a_database_is_refused() -> None:
+    """A copy of an SQLite database that was cut short is named as such."""
+    with pytest.raises(ImportProblem, match="no SQLite database that can be read"):
+        convert("waffle", b"SQLite format 3\0" + bytes(84), name="db.sqlite3")
+
+
+BLUE = [{"name": "blue", "weight": 1000, "payload": {"type": "string", "value": "b"}}]
+
+
+@pytest.mark.parametrize(
+    "parent",
+    [{}, {"enabled": False}, {"variants": BLUE}, {"dependencies": [{"feature": "grand"}]}, None],
+    ids=["on", "off", "with a variant", "with a parent", "missing"],
+)
+@pytest.mark.parametrize("enabled", [None, True, False])
+@pytest.mark.parametrize("variants", [[], ["blue"], ["red"]])
+def test_unleash_parents_are_asked_as_before(parent: dict[str, Any] | None, enabled: Any, variants: list[str]) -> None:
+    """An imported child is on where the payload's is: a parent that cannot be satisfied keeps it off for everybody."""
+    plain = {"enabled": True, "strategies": [{"name": "default"}]}
+    need = {"feature": "parent", "variants": variants, **({} if enabled is None else {"enabled": enabled})}
+    features = [{"name": "child", **plain, "dependencies": [need]}, {"name": "grand", **plain}]
+    features += [] if parent is None else [{"name": "parent", **plain, **parent}]
+    payload = {"version": 2, "features": features}
+    result, flags = imported("unleash", payload)
+    theirs = Flags(parse(json.dumps(payload).encode(), format="unleash"))
+    said = "lost" in kept(result, "child")
+    assert flags.is_enabled("child") is theirs.is_enabled("child") or (said and not flags.is_enabled("child"))

@@ -68,7 +68,7 @@ def _report(imported: Imported, *, to_stdout: bool) -> None:
     counted = Counter(note.kept for note in notes)
     flags = len(imported.document["flags"])
     summary = ", ".join(f"{counted[kept]} {words}" for kept, words in _WORDS.items() if counted[kept])
-    warn(f"{flags} flag{'' if flags == 1 else 's'} imported. {summary}.")
+    warn(f"{flags} flag{'' if flags == 1 else 's'} imported.{f' {summary}.' if summary else ''}")
 
 
 _WORDS = {Kept.EXACT: "came over exactly", Kept.RESHUFFLES: "reshuffle subjects", Kept.LOST: "could not be expressed"}

@@ -45,7 +45,10 @@ def is_sqlite(data: bytes) -> bool:
 def rows(data: bytes, name: str, tables: Iterable[str]) -> list[Row]:
     """The objects of a ``dumpdata`` fixture, or the rows of ``tables`` of an SQLite database."""
     if is_sqlite(data):
-        return _database(data, tables)
+        try:
+            return _database(data, tables)
+        except sqlite3.Error as error:
+            raise ImportProblem(f"{name or 'the file'} is no SQLite database that can be read: {error}") from error
     document = load(data, name)
     if not isinstance(document, list):
         raise ImportProblem(f"{name or 'the file'}: expected the list that `manage.py dumpdata` writes")

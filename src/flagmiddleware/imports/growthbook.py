@@ -28,6 +28,8 @@ def convert(data: bytes, name: str, options: Mapping[str, Any]) -> Draft:
     features = document.get("features", document) if isinstance(document, Mapping) else None
     if not isinstance(features, Mapping):
         raise ImportProblem(f"{name or 'the file'}: expected GrowthBook's features, an object by key")
+    if features and not any(isinstance(one, Mapping) and "defaultValue" in one for one in features.values()):
+        raise ImportProblem(f"{name or 'the file'}: expected GrowthBook's features, each with its `defaultValue`")
     groups = document.get("savedGroups") if isinstance(document.get("savedGroups"), Mapping) else {}
     draft = Draft()
     for key, feature in features.items():

@@ -23,6 +23,9 @@ def convert(data: bytes, name: str, options: Mapping[str, Any]) -> Draft:
     items = document.get("flags") if isinstance(document, Mapping) else None
     if not isinstance(items, list):
         raise ImportProblem(f'{name or "the file"}: expected an object with a list under "flags"')
+    for place, item in enumerate(items):
+        if not isinstance(item, Mapping) or not isinstance(item.get("id"), str):
+            raise ImportProblem(f"{name or 'the file'}: flags[{place}] has no `id`, which RocketFlag gives each flag")
     audiences = _audiences(options.get("audiences"))
     draft = Draft()
     for key, audience in audiences.items():

@@ -6,14 +6,14 @@ last keeps its meaning. To move nobody keep the payload: ``Flags("unleash.json",
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
 
 from ..formats.unleash import apply_events, recognises
-from ..formats.unleash_document import Constraint, Feature, Segment, Strategy, Variant
+from ..formats.unleash_document import Constraint, Dependency, Feature, Segment, Strategy, Variant
 from ..formats.unleash_document import convert as shape
 from ..formats.unleash_variants import payload_value
 from .documents import load
@@ -60,9 +60,13 @@ def convert(data: bytes, name: str, options: Mapping[str, Any]) -> Draft:
     draft = Draft()
     segments, _ = shape(document.get("segments"), Segment, "id", int)
     features, bad = shape(document.get("features"), Feature, "name", str)
-    keys = {name: draft.flag(name) for name in features}
-    for feature in features.values():
-        _Import(keys[feature.name], feature, segments, keys).run()
+    imports: dict[str, _Import] = {}
+    for key, feature in features.items():
+        imports[key] = _Import(draft.flag(key), feature, segments, imports)
+    for one in imports.values():
+        one.begin()
+    for one in imports.values():
+        one.finish()
     for name, problem in bad.items():
         draft.flag(name).lost(f"has a shape that Unleash does not write: {problem}")
     return draft
@@ -72,20 +76,23 @@ class _Import:
     """One feature on its way."""
 
     def __init__(
-        self, flag: FlagDraft, feature: Feature, segments: Mapping[int, Segment], keys: Mapping[str, FlagDraft]
+        self, flag: FlagDraft, feature: Feature, segments: Mapping[int, Segment], imports: Mapping[str, _Import]
     ) -> None:
         self.flag = flag
         self.feature = feature
         self.segments = segments
-        self.keys = keys
+        self.imports = imports
 
-    def run(self) -> None:
-        """Fill the flag."""
-        flag, feature = self.flag, self.feature
-        flag.describe(feature.description)
-        if not feature.enabled:
-            flag.body["enabled"] = False
+    def begin(self) -> None:
+        """Fill in what needs no other feature."""
+        self.flag.describe(self.feature.description)
+        if not self.feature.enabled:
+            self.flag.body["enabled"] = False
         self._multivariate()
+
+    def finish(self) -> None:
+        """Fill in the rest."""
+        flag, feature = self.flag, self.feature
         for dependency in feature.dependencies or ():
             self._dependency(dependency)
         strategies = feature.strategies or []
@@ -102,7 +109,7 @@ class _Import:
             flag.exact("every strategy came over; attributes must be given as the types that the file shows")
 
     def _multivariate(self) -> None:
-        every = [*(self.feature.variants or ()), *(v for s in self.feature.strategies or () for v in s.variants or ())]
+        every = self._written()
         self.variants = bool(every)
         if not every:
             return
@@ -115,6 +122,10 @@ class _Import:
         if not problem and not isinstance(kinds, str):
             self.flag.body["variants"]["off"] = type(kinds)() if isinstance(kinds, int | float) else {}
         self.flag.body["off"] = "off"
+
+    def _written(self) -> list[Variant]:
+        feature = self.feature
+        return [*(feature.variants or ()), *(v for s in feature.strategies or () for v in s.variants or ())]
 
     def _name(self, variant: Variant) -> Any:
         return self.flag.variant(variant.name if self.texts else payload_value(variant), variant.name)
@@ -133,12 +144,33 @@ class _Import:
         self.flag.reshuffles(moved_by_split(weights), "the split between variants is hashed anew")
         return {"split": {self._name(variant): weight for variant, weight in zip(variants, weights, strict=True)}}
 
-    def _dependency(self, dependency: Any) -> None:
-        parent = self.keys.get(dependency.feature)
-        if parent is None or dependency.variants:
-            self.flag.lost(f"parent {dependency.feature!r}: it does not exist, or variants of it are asked for")
+    def _dependency(self, dependency: Dependency) -> None:
+        parent = self.imports.get(dependency.feature)
+        if parent is None or parent.feature.dependencies:
+            self._never(f"parent {dependency.feature!r} does not exist, or has parents of its own")
+        elif not parent.variants:  # such a parent satisfies any list of variants
+            self._require(parent, dependency.enabled is not False)
+        elif dependency.enabled is not False:
+            self._require(parent, parent.names(dependency.variants or ()))
+        elif dependency.variants:
+            self._never(f"parent {dependency.feature!r} is to be off and to have a variant")
+            self.flag.lost(f"variants of the parent {dependency.feature!r} while it is off: here it serves `off` then")
         else:
-            self.flag.body.setdefault("requires", {})[parent.key] = dependency.enabled is not False
+            self._require(parent, ["off"])
+
+    def _require(self, parent: _Import, answer: bool | list[str]) -> None:
+        if answer == []:
+            self._never(f"parent {parent.feature.name!r} has none of the variants that are asked for")
+        else:
+            self.flag.body.setdefault("requires", {})[parent.flag.key] = answer
+
+    def _never(self, why: str) -> None:
+        self.flag.body["enabled"] = False
+        self.flag.exact(f"{why}, so that nobody ever got it: it is switched off")
+
+    def names(self, listed: Collection[str]) -> list[str]:
+        """What the feature's variants are called here: those of these names, or all."""
+        return list(dict.fromkeys(self._name(one) for one in self._written() if not listed or one.name in listed))
 
     def _strategy(self, strategy: Strategy, *, last: bool) -> None:
         constraints = [*(strategy.constraints or ())]
