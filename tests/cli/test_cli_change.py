@@ -96,6 +96,23 @@ def test_gates_stand_before_the_next_stage(repository: ScriptedRepository) -> No
     assert "Flags-Gates: person: tickets fine; metrics: p95 unchanged" in repository.git("log", "-1", "--format=%B")
 
 
+def test_next_counts_on_the_split(repository: ScriptedRepository) -> None:
+    """Where half of those let in get `off`, 1 % of everyone is a rollout of 2 %, and 5 % one of 10 %."""
+    halved = FILE.replace("{rollout: 1%}", "{rollout: 2%, split: {on: 1, off: 1}}")
+    repository.commit(halved, at=instant("2026-06-02T12:00"))
+    run("next", "checkout", "-m", "go", *GATES)
+    assert "{rollout: 10%, split: {on: 1, off: 1}}" in text()
+
+
+def test_next_does_not_shrink_a_split(repository: ScriptedRepository) -> None:
+    """No rollout lifts a split of one in a hundred to 5 %: that is said, and nothing is written."""
+    weighed = FILE.replace("{rollout: 1%}", "{split: {on: 1, off: 99}}")
+    repository.commit(weighed, at=instant("2026-06-02T12:00"))
+    result = run("next", "checkout", "-m", "go", *GATES, code=2)
+    assert "no rollout reaches 5 %: change the weights in the file" in result.stderr
+    assert text() == weighed
+
+
 def test_a_stage_soaks(repository: ScriptedRepository, monkeypatch: pytest.MonkeyPatch) -> None:
     """A crawl stays at a stage for a day, by the history of the file."""
     monkeypatch.setattr("flagmiddleware.cli.bench.Bench.now", staticmethod(lambda: instant("2026-06-01T18:00")))

@@ -14,6 +14,8 @@ import yaml
 from click.testing import CliRunner, Result
 
 from flagmiddleware.cli import flags
+from flagmiddleware.release.codeowners import read_codeowners
+from flagmiddleware.release.git import Repository
 from tests.release.scripted import ScriptedRepository, instant
 
 FILE = """\
@@ -64,6 +66,42 @@ def test_a_step_too_far_exits_with_1(repository: ScriptedRepository) -> None:
     assert "measured crawl may go from 1 % to at most 5 %; this asks for 50 %" in out
 
 
+SPLIT = FILE.replace("rollout: 1%", "split: {off: 99, on: 1}")
+
+
+def test_a_split_is_judged_by_what_it_exposes(repository: ScriptedRepository) -> None:
+    """One part in a hundred that is not `off` is 1 %: from there 5 % is allowed and 50 % is not."""
+    Path("a.yaml").write_text(SPLIT, "utf-8")
+    Path("b.yaml").write_text(SPLIT.replace("off: 99, on: 1", "on: 50, off: 50"), "utf-8")
+    Path("c.yaml").write_text(SPLIT.replace("off: 99, on: 1", "off: 95, on: 5"), "utf-8")
+    out = run("plan", "a.yaml", "b.yaml", code=1).stdout
+    assert "measured crawl may go from 1 % to at most 5 %; this asks for 50 %" in out
+    run("plan", "a.yaml", "c.yaml")
+    run("plan", "b.yaml", "a.yaml")
+
+
+def test_a_rollout_between_variants_hides_no_default(repository: ScriptedRepository) -> None:
+    """A default other than `off` reaches everyone at once, however small the rollout of another variant beside it."""
+    fields = "risk: {technical: high, business: high}\n    variants: {a: x, b: y, c: z}\n    off: a"
+    old = FILE.replace("risk: {technical: high, business: high}\n    rules: [{rollout: 1%}]", fields)
+    Path("a.yaml").write_text(old, "utf-8")
+    Path("b.yaml").write_text(
+        old.replace("off: a", "off: a\n    default: b\n    rules: [{rollout: 1%, serve: c}]"), "utf-8"
+    )
+    out = run("plan", "a.yaml", "b.yaml", code=1).stdout
+    assert "measured crawl may go from 0 % to at most 1 %; this asks for 100 %" in out
+
+
+def test_exposure_behind_another_flag_is_not_called_that_of_everyone(repository: ScriptedRepository) -> None:
+    """What a flag at 100 % serves reaches nobody whom the flag that it requires holds back: the line says so."""
+    old = FILE.replace("plain: {}", "plain: {requires: {checkout: true}, rules: [{serve: true}]}")
+    Path("a.yaml").write_text(old, "utf-8")
+    Path("b.yaml").write_text(old.replace("1%", "5%"), "utf-8")
+    said = "changed, exposure 100 % → 100 % of those whom checkout lets through"
+    assert f"plain: {said}" in run("plan", "a.yaml", "b.yaml").stdout
+    assert f"### `plain` — {said}" in run("plan", "a.yaml", "b.yaml", "--format", "md").stdout
+
+
 def test_a_missing_cohort_is_told(repository: ScriptedRepository) -> None:
     """A sandbox flag that goes public before its cohort breaks the policy."""
     repository.commit(FILE.replace("business: low}", "business: low}\n    rules: [{rollout: 1%}]"))
@@ -79,6 +117,24 @@ def test_a_change_cannot_loosen_its_own_policy(repository: ScriptedRepository) -
     repository.git("checkout", "--quiet", "-B", "work")
     repository.commit(FILE.replace("1%", "50%") + loose)
     assert "to at most 2 %" in run("plan", "main", code=1).stdout
+
+
+@pytest.mark.parametrize("loosened", ["policy.yaml", "pyproject.toml"])
+def test_a_change_cannot_loosen_a_policy_file_either(repository: ScriptedRepository, loosened: str) -> None:
+    """A policy outside the flag file, and the setting that names it, are BASE's, too."""
+    texts = {
+        "policy.yaml": "strategies: {measured-crawl: {stages: [2%, 100%], soak: 0s}}\n",
+        "pyproject.toml": '[tool.flagmiddleware]\npolicy = "policy.yaml"\n',
+    }
+    loose = {"policy.yaml": "strategies: {measured-crawl: {stages: [100%]}}\n", "pyproject.toml": "[tool.other]\n"}
+    repository.git("checkout", "--quiet", "main")
+    for file, text in texts.items():
+        repository.commit(text, file=file)
+    repository.git("checkout", "--quiet", "-B", "work")
+    repository.commit(FILE.replace("1%", "3%"))
+    repository.commit(loose[loosened], file=loosened)
+    for args in ((), ("main", "work")):
+        assert "from 1 % to at most 2 %; this asks for 3 %" in run("plan", *args, code=1).stdout
 
 
 def test_the_author_must_belong_to_the_owners(repository: ScriptedRepository) -> None:
@@ -101,6 +157,28 @@ def test_codeowners_is_asked_where_the_policy_has_no_teams(repository: ScriptedR
     out = run("plan", "main", "work", "--author", "Mallory <mallory@example.com>", code=1).stdout
     assert "author mallory@example.com is not in CODEOWNERS of it" in out
     run("plan", "main", "work", "--author", "Eve <eve@example.com>")
+
+
+def test_nobody_becomes_an_owner_in_the_change_that_they_ask_for(repository: ScriptedRepository) -> None:
+    """Like the policy, CODEOWNERS is that of BASE: it is read in the place where GitHub looks first."""
+    repository.git("checkout", "--quiet", "main")
+    repository.commit("*.yaml eve@example.com\n", file=".github/CODEOWNERS")
+    repository.git("checkout", "--quiet", "-B", "work")
+    repository.commit("*.yaml mallory@example.com\n", file=".github/CODEOWNERS")
+    repository.commit("*.yaml mallory@example.com\n", file="CODEOWNERS")
+    repository.commit(FILE.replace("1%", "5%"))
+    out = run("plan", "main", "work", "--author", "Mallory <mallory@example.com>", code=1).stdout
+    assert "author mallory@example.com is not in CODEOWNERS of it" in out
+    run("plan", "main", "work", "--author", "Eve <eve@example.com>")
+
+
+@pytest.mark.parametrize(
+    ("path", "owned"), [("conf/flags.yaml", True), ("conf/shop/flags.yaml", False), ("flags.yaml", False)]
+)
+def test_a_star_in_codeowners_stays_in_its_folder(repository: ScriptedRepository, path: str, owned: bool) -> None:
+    """`conf/*` is what lies in conf, not what lies in its folders."""
+    (repository.root / "CODEOWNERS").write_text("conf/* eve@example.com\n", "utf-8")
+    assert read_codeowners(Repository(repository.root), path) == (("eve@example.com",) if owned else ())
 
 
 def test_files_are_compared_without_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,6 +262,10 @@ def test_unknown_revisions_and_shallow_clones(repository: ScriptedRepository, tm
     )
     os.chdir(clone)
     assert "git fetch --unshallow" in run("plan", first, code=2).stderr
+    Path("flags.yaml").write_text(FILE.replace("1%", "10%"), "utf-8")
+    said = "a stage may have lasted longer than what was fetched tells (git fetch --unshallow)"
+    plan, step = run("plan", code=1), run("ramp", "checkout", "20%", "-m", "go", code=1)
+    assert plan.stderr.count(said) == step.stderr.count(said) == 1
 
 
 def test_a_detached_head_is_planned(repository: ScriptedRepository) -> None:

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from flagmiddleware.cli import flags
 from flagmiddleware.errors import RulesetError
-from flagmiddleware.formats import parse_document
+from flagmiddleware.formats import parse, parse_document
 from flagmiddleware.release.matrix import Matrix, draw_matrix
 from flagmiddleware.release.matrix_render import render_html, render_markdown, render_svg
 from flagmiddleware.release.policy import DEFAULT_POLICY, read_policy
@@ -70,6 +70,29 @@ def test_stages_and_next_steps(drawn: Matrix) -> None:
         "ledger": (StageKind.KILLED, "killed", "restore"),
         "unplaced": (StageKind.DARK, "dark", "declare its risk"),
     }
+
+
+SPLITS = [
+    ("rules: [{split: {on: 1, off: 99}}]", "1 %", "5 %"),
+    ("rules: [{split: {off: 99, on: 1}}]", "1 %", "5 %"),
+    ("rules: [{rollout: 10%, split: {on: 50, off: 50}}]", "5 %", "10 %"),
+    ("rules: [{if: {is_staff: true}, split: {on: 0, off: 1}}]", "dark", "1 %"),
+    ("variants: {a: x, b: y, c: z}, off: a, rules: [{split: {a: 90, b: 5, c: 5}}]", "10 %", "25 %"),
+    (
+        "variants: {a: x, b: y, c: z}, off: a, default: b, rules: [{rollout: 50%, split: {a: 50, c: 50}}]",
+        "75 %",
+        "100 %",
+    ),
+    ("variants: {a: x, b: y, c: z}, off: a, rules: [{split: {b: 50, c: 50}}]", "100 %", "remove the flag"),
+]
+
+
+@pytest.mark.parametrize(("fields", "stage", "coming"), SPLITS)
+def test_a_split_exposes_those_whom_it_does_not_give_off(fields: str, stage: str, coming: str) -> None:
+    """A stage counts who gets a variant other than `off`: one part in a hundred is 1 %, and the next stage is 5 %."""
+    text = f"version: 1\nflags: {{f: {{risk: {{technical: high, business: high}}, {fields}}}}}"
+    (one,) = draw_matrix(parse(text.encode(), format="native"), now=NOW).placements
+    assert (one.stage.text, one.next) == (stage, coming)
 
 
 def test_the_default_matrix_is_the_one_documented() -> None:

@@ -227,6 +227,8 @@ TEMPLATES = [
     ),
     ("{% if flags.a %}x{% elif p %}y{% endif %}", "x", "{% if p %}y{% endif %}"),
     ('{% if "a" is not enabled_flag %}x{% else %}y{% endif %}', "y", "x"),
+    ('{% if flags.is_enabled("a") %}x{% else %}y{% endif %}', "x", "y"),
+    ("{% if not request.flags.is_enabled('a') %}x{% else %}y{% endif %}", "y", "x"),
     ('<p>\n  {% flag "a" %}\n  <b>x</b>\n  {% endflag %}\n</p>\n', "<p>\n  <b>x</b>\n</p>\n", "<p>\n</p>\n"),
     (
         '{# {% flag "a" %} #}{% if p %}{% flag "a" %}x{% endflag %}{% endif %}',

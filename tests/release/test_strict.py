@@ -109,6 +109,45 @@ def test_settled_flags_are_told_by_history(tmp_path: Path) -> None:
     assert not [one for one in soon if "settled" in one.message]
 
 
+CRAWL = "version: 1\nflags:\n  a: {%s, rules: [%%s]}\n" % (FULL % ("high", "high"))
+LATER = "{schedule: {from: 2026-07-01T00:00:00Z}, split: {off: 1, on: 1}}"
+
+
+@pytest.mark.parametrize(
+    ("committed", "rule", "started"),
+    [
+        ("{rollout: 1%}", "{rollout: 50%}", ""),
+        ("{rollout: 0%}", "{rollout: 50%}", "50.0000%"),
+        ("{rollout: 0%}", "{rollout: 1%}", ""),
+        ("{split: {off: 99, on: 1}}", "{split: {off: 99, on: 1}}", ""),
+        ("{split: {off: 97, on: 3}}", "{split: {off: 97, on: 3}}", "3.0000%"),
+        ("{rollout: 0%}", LATER, "50.0000%"),
+        ("{rollout: 0%}", "{ramp: [{at: 2026-07-01T00:00:00Z, to: 2%}], split: {off: 1, on: 1}}", ""),
+    ],
+)
+def test_a_crawl_starts_small(tmp_path: Path, committed: str, rule: str, started: str) -> None:
+    """Where a flag starts is told by its history; before it has one, by what is about to be committed and its dates."""
+    ScriptedRepository(tmp_path).commit(CRAWL % committed, at=instant("2026-05-01T00:00"))
+    path = tmp_path / "flags.yaml"
+    path.write_text(CRAWL % rule, "utf-8")
+    documents = read_documents(path)
+    found = strict_problems(documents, documents.parse(), folders=[], now=NOW)
+    wanted = [f"measured crawl starts at 1 % at most; it started at {started}"] if started else []
+    assert [one.message for one in found if "starts at" in one.message] == wanted
+
+
+def test_a_shallow_clone_does_not_tell_where_a_flag_started(tmp_path: Path) -> None:
+    """What was fetched of a crawl at 5 % created nothing: a warning says what is not checked, and how to get it."""
+    repository = ScriptedRepository(tmp_path / "whole")
+    repository.commit(CRAWL % "{rollout: 1%}")
+    repository.commit(CRAWL % "{rollout: 5%}")
+    repository.git("clone", "--quiet", "--depth=1", f"file://{repository.root}", str(tmp_path / "cut"))
+    documents = read_documents(tmp_path / "cut" / "flags.yaml")
+    found = strict_problems(documents, documents.parse(), folders=[], now=NOW)
+    told = [(one.severity, one.message) for one in found if "start" in one.message]
+    assert told == [("warning", "the clone is shallow, so where flags started is not checked: git fetch --unshallow")]
+
+
 CODE = """
 from enum import Enum
 from shop.keys import BETA

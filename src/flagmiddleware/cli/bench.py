@@ -44,20 +44,25 @@ SOURCE_VARIABLE = "FLAGMIDDLEWARE_SOURCE"
 _USUAL = ("flags.yaml", "flags.yml", "flags.json", "flags.toml", "flags")
 
 
-def settings() -> Mapping[str, Any]:
+Read = Callable[[Path], bytes]
+"""Tells what is in a file; raises FileNotFoundError where there is none."""
+
+
+def settings(read: Read = Path.read_bytes) -> Mapping[str, Any]:
     """The ``[tool.flagmiddleware]`` table of the nearest ``pyproject.toml``, paths made absolute."""
     here = Path.cwd()
     for folder in (here, *here.parents):
         file = folder / "pyproject.toml"
-        if file.is_file():
-            try:
-                table = tomllib.loads(file.read_text("utf-8")).get("tool", {}).get("flagmiddleware", {})
-            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-                raise ConfigurationError(f"{file} is not valid TOML: {error}") from error
-            source = table.get("source")
-            if isinstance(source, str) and "://" not in source:
-                table = {**table, "source": str(folder / source)}
-            return {**table, "root": str(folder)}
+        try:
+            table = tomllib.loads(read(file).decode("utf-8")).get("tool", {}).get("flagmiddleware", {})
+        except (FileNotFoundError, IsADirectoryError):
+            continue
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"{file} is not valid TOML: {error}") from error
+        source = table.get("source")
+        if isinstance(source, str) and "://" not in source:
+            table = {**table, "source": str(folder / source)}
+        return {**table, "root": str(folder)}
     return {}
 
 
@@ -155,12 +160,13 @@ class Bench:
         """The release policy of the definitions in force."""
         return self.policy_of(self.ruleset)
 
-    def policy_of(self, ruleset: Ruleset, *, place: Place | None = None) -> Policy:
+    def policy_of(self, ruleset: Ruleset, *, place: Place | None = None, read: Read = Path.read_bytes) -> Policy:
         """The release policy that some definitions ask for, over the one of ``--policy`` or the project's settings.
 
-        ``place`` tells where a path of the definitions stands.
+        ``place`` tells where a path of the definitions stands, ``read`` what is in the files of that other policy.
         """
-        return read_policy(ruleset.policy, base=_outside_policy(), file=self.source or "", place=place or self._place)
+        base = _outside_policy(read)
+        return read_policy(ruleset.policy, base=base, file=self.source or "", place=place or self._place)
 
     def _place(self, *path: str | int) -> tuple[str, int]:
         if self.path is None:
@@ -176,16 +182,16 @@ class Bench:
 _POLICY = "flagmiddleware.policy"
 
 
-def _outside_policy() -> Policy:
+def _outside_policy(read: Read) -> Policy:
     """The policy of ``--policy``, or of the project's settings: a file, or a table right there."""
     context = click.get_current_context(silent=True)
     chosen = context.meta.get(_POLICY) if context is not None else None
     if chosen is not None:
-        return read_policy_file(chosen)
-    outside = settings().get("policy", {})
-    root = Path(str(settings().get("root", ".")))
+        return read_policy_file(chosen, read=read)
+    project = settings(read)
+    outside, root = project.get("policy", {}), Path(str(project.get("root", ".")))
     if isinstance(outside, str):
-        return read_policy_file(root / outside)
+        return read_policy_file(root / outside, read=read)
     return read_policy(outside, file=str(root / "pyproject.toml"))
 
 

@@ -8,8 +8,8 @@ import click
 
 from ..errors import ConflictError
 from ..release import edits
-from ..release.shares import parse_percent
-from ..release.stages import StageKind, stage_of
+from ..release.shares import format_share, parse_percent
+from ..release.stages import StageKind, rollout_to, stage_of
 from .bench import Bench, pass_bench, policy_option
 from .output import echo
 from .step import Step, change_options, gated_options
@@ -96,7 +96,13 @@ def advance(bench: Bench, key: str, **options: Any) -> None:
     if coming is None or stage.kind is StageKind.RELEASED:
         echo(f"{key} is released to everyone: nothing is left to do but to remove it (flags stale).")
         return
-    _to(step, coming.text, None, gate, override)
+    rollout = rollout_to(step.flag, coming)
+    if rollout is None:
+        raise click.UsageError(
+            f"the split of {key} gives a part of everyone `off`, so no rollout reaches {format_share(coming)}: "
+            "change the weights in the file; flags plan judges the step"
+        )
+    _to(step, rollout.text, None, gate, override)
 
 
 @click.command()

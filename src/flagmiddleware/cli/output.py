@@ -16,6 +16,7 @@ from rich.text import Text
 
 __all__ = [
     "LONG_WORK",
+    "SHALLOW",
     "clean",
     "console",
     "echo",
@@ -31,6 +32,9 @@ _Item = TypeVar("_Item")
 
 LONG_WORK = 2000
 """From how many items on a progress bar is worth its place."""
+
+SHALLOW = "The clone is shallow: a stage may have lasted longer than what was fetched tells (git fetch --unshallow)."
+"""Said where a step is judged by a history that was cut off."""
 
 _WIDE = 10_000
 """What is piped to another program is not folded: one row, one line."""

@@ -18,6 +18,7 @@ from ..release.judge import Verdict
 from ..release.permissions import Actor
 from ..release.policy import Policy
 from .bench import Bench
+from .output import SHALLOW, warn
 
 __all__ = ["Side", "Sides"]
 
@@ -109,12 +110,25 @@ class Sides:
     def policy(self) -> Policy:
         """The policy that judges: BASE's, so that a change cannot loosen the rules that it is judged by."""
         before = self.before.at(self.bench.environment)
-        return self.bench.policy_of(before if before.flags else self.after.at(self.bench.environment))
+        judged = before if before.flags else self.after.at(self.bench.environment)
+        return self.bench.policy_of(judged, read=self._read_at_base)
+
+    def _read_at_base(self, path: Path) -> bytes:
+        """What was in a file at BASE; what is in it now where BASE is no revision, or has no such file."""
+        found = path.resolve()
+        if self.base_revision and self.repository is not None and found.is_relative_to(self.repository.root.resolve()):
+            name = self.repository.relative(found)
+            was = self.repository.files(self.base_revision, name).get(name)
+            if was is not None:
+                return was
+        return path.read_bytes()
 
     def since(self, environment: str | None) -> dict[str, float]:
         """When each flag came to the stage that BASE has it at; nothing where BASE is no revision."""
         if not self.base_revision or self.bench.path is None:
             return {}
+        if environment == self.bench.environment and self._git().is_shallow:  # the first that is asked for: said once
+            warn(SHALLOW)
         return last_changes(self.bench.path, environment=environment, revision=self.base_revision)
 
     def author_judge(self, identity: str) -> Callable[[Flag], Verdict | None]:
@@ -124,5 +138,6 @@ class Sides:
         actor, policy = Actor.from_git(identity), self.policy
         owners: tuple[str, ...] = ()
         if self.repository is not None and self.bench.path is not None:
-            owners = read_codeowners(self.repository.root, self.repository.relative(self.bench.path))
+            name = self.repository.relative(self.bench.path)
+            owners = read_codeowners(self.repository, name, self.base_revision)
         return lambda flag: author_verdict(flag, actor, policy, owners)

@@ -26,7 +26,7 @@ from ..release.words import describe, describe_instant
 from .bench import Bench, policy_option
 from .changelog import changes_of
 from .explain import find_flag
-from .output import echo, shout, warn
+from .output import SHALLOW, echo, shout, warn
 
 __all__ = ["Step", "change_options", "gated_options", "identity", "repository_around"]
 
@@ -131,6 +131,8 @@ class Step:
         places = self.permit(edited)
         where = [place.environment for place in places]
         found = list(judge_everywhere(places, policy, now=now, since=self.since))
+        if any(self._since.values()) and self.repository is not None and self.repository.is_shallow:
+            warn(SHALLOW)
         broken = [one.text for one in found if one.verdict.breaks]
         for one in found:
             if not one.verdict.breaks:

@@ -4,30 +4,41 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from itertools import chain
 
 from ..model import Flag
+from .git import Repository
 from .judge import Verdict
 from .permissions import Actor, teams_of
 from .policy import Policy
 
 __all__ = ["author_verdict", "read_codeowners"]
 
-_PLACES = ("CODEOWNERS", ".github/CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS")
+_PLACES = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS")
 
 
-def read_codeowners(root: Path, path: str) -> tuple[str, ...]:
-    """The owners of ``path`` (relative to ``root``): those of the last pattern that matches, as GitHub reads it."""
-    file = next((root / place for place in _PLACES if (root / place).is_file()), None)
+def read_codeowners(repository: Repository, path: str, revision: str = "") -> tuple[str, ...]:
+    """The owners of ``path`` (as git names it): those of the last pattern that matches, as GitHub reads it.
+
+    The file is that of ``revision``, so that nobody makes themselves an owner in the change that they ask for; only
+    where there is none, or no revision, is it that of the working tree.
+    """
     owners: tuple[str, ...] = ()
-    for pattern, names in _lines(file) if file is not None else ():
+    for pattern, names in _lines(_text(repository, revision)):
         if re.match(_regex(pattern), path):
             owners = names
     return owners
 
 
-def _lines(file: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
-    for line in file.read_text("utf-8", "replace").splitlines():
+def _text(repository: Repository, revision: str) -> str:
+    was = (repository.files(revision, place).get(place) for place in _PLACES if revision)
+    files = (repository.root / place for place in _PLACES)
+    here = (file.read_bytes() for file in files if file.is_file())
+    return next((data for data in chain(was, here) if data is not None), b"").decode("utf-8", "replace")
+
+
+def _lines(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for line in text.splitlines():
         words = line.split("#", 1)[0].split()
         if words and not words[0].startswith("["):
             yield words[0], tuple(words[1:])
@@ -37,7 +48,9 @@ def _regex(pattern: str) -> str:
     anchored = "/" in pattern.rstrip("/")
     text = re.escape(pattern.strip("/")).replace(r"\*\*/", "(?:.*/)?").replace(r"\*\*", ".*")
     text = text.replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
-    return ("" if anchored else "(?:.*/)?") + text + (r"/" if pattern.endswith("/") else r"(?:/|$)")
+    # `docs/*` is what lies in docs, not what lies in its folders.
+    end = "/" if pattern.endswith("/") else "$" if anchored and pattern.endswith("/*") else "(?:/|$)"
+    return ("" if anchored else "(?:.*/)?") + text + end
 
 
 def author_verdict(flag: Flag, author: Actor, policy: Policy, owners: tuple[str, ...] = ()) -> Verdict | None:

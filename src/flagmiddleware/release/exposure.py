@@ -19,6 +19,7 @@ from ..clock import holds
 from ..model import Compute, Condition, Flag, Not, Predicate, Rule, Ruleset, Serve, Split
 from .logic import expand, satisfiable
 from .shares import threshold_at
+from .stages import dark_variants
 from .words import describe_condition, describe_requirement
 
 __all__ = ["Branch", "Cohort", "branches", "compare"]
@@ -147,7 +148,7 @@ def compare(old: Flag | None, new: Flag | None, before: Ruleset, after: Ruleset,
     left, right = (
         _told_apart(found, movers, n) for n, found in enumerate((branches(old, before, now), branches(new, after, now)))
     )
-    off = (_off(old), _off(new))
+    off = (dark_variants(old), dark_variants(new))
     cohorts = []
     for j, theirs in enumerate(right):
         for i, mine in enumerate(left):
@@ -216,12 +217,6 @@ def _is_met(words: str, way: list[Branch]) -> bool | None:
     """Whether those who took a way met a requirement; None where it was not asked."""
     places = [place for place, branch in enumerate(way) if branch.words == words]
     return places[0] < len(way) - 1 if places else None
-
-
-def _off(flag: Flag | None) -> frozenset[str | None]:
-    if flag is None:
-        return frozenset({None})
-    return frozenset({None, flag.off, *(name for name, value in flag.variants.items() if value is False)})
 
 
 def _name(mine: Branch, theirs: Branch, left: list[Branch], right: list[Branch]) -> str:

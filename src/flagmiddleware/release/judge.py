@@ -12,7 +12,7 @@ from ..model import Flag, Ramp, Share
 from .matrix import format_age
 from .policy import Policy, Strategy
 from .shares import format_share
-from .stages import StageKind, has_cohort, stage_of
+from .stages import StageKind, exposure_of, has_cohort, stage_of
 
 __all__ = ["Verdict", "judge"]
 
@@ -47,14 +47,18 @@ def _judge(old: Flag, new: Flag, policy: Policy, now: float, since: float | None
     # What the flag was, not what the change makes of it: nobody takes a step into a lane of their own choice.
     strategy = policy.strategy_of(old.risk or new.risk)
     dated = [] if old.rules == new.rules else list(_rises(new, after.threshold, now))
-    if after.threshold <= before.threshold and not dated:
+    exposed = exposure_of(old, now), exposure_of(new, now)
+    # A rollout between two variants hides neither that nor how many come to have one other than `off` at all.
+    rises = [pair for pair in dict.fromkeys(((before.threshold, after.threshold), exposed)) if pair[1] > pair[0]]
+    if not rises and not dated:
         return
     if strategy is None:
         yield Verdict("no risk is declared, so no strategy applies: add risk: {technical: …, business: …}", False)
         return
     yield from _owners(new, strategy)
+    for was, will in rises:
+        yield from _step(strategy, was, will)
     if after.threshold > before.threshold:
-        yield from _step(strategy, before.threshold, after.threshold)
         if strategy.cohort and before.kind is StageKind.DARK:
             yield _cohort(new, now)
         lasted = None if since is None or before.threshold == 0 else now - since

@@ -28,6 +28,7 @@ class PlannedFlag(msgspec.Struct, frozen=True):
 
     ``reshuffles`` tells why subjects change sides at random; ``because`` names the flag or segment whose change
     reaches this one, where its own definition is the same. ``environment`` is None for what all environments share.
+    ``behind`` are the flags that it requires: shares are of those whom these let through.
     """
 
     key: str
@@ -40,6 +41,7 @@ class PlannedFlag(msgspec.Struct, frozen=True):
     because: str = ""
     impact: FlagImpact | None = None
     environment: str | None = None
+    behind: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -65,6 +67,7 @@ class PlannedFlag(msgspec.Struct, frozen=True):
             "from": self.old,
             "to": self.new,
             "because": self.because,
+            "behind": list(self.behind),
             "exposure_before": float(self.everyone.before),
             "exposure_after": float(self.everyone.after),
             "reshuffles": list(self.reshuffles),
@@ -140,6 +143,7 @@ def make_plan(
                 tuple(_reshuffles(old, new)),
                 reached[key],
                 environment=after.environment,
+                behind=tuple(requirement.key for requirement in (new or old or Flag(key=key)).requires),
             )
         )
     return ReleasePlan(tuple(planned), after.environment)

@@ -18,7 +18,8 @@ def exposure_line(flag: PlannedFlag) -> str:
     everyone = flag.everyone
     if everyone.is_computed:
         return "exposure: decided by the dialect's own functions; give a --population"
-    return f"exposure {format_fraction(everyone.before)} → {format_fraction(everyone.after)}"
+    of = f" of those whom {' and '.join(flag.behind)} let{'s' if len(flag.behind) == 1 else ''} through"
+    return f"exposure {format_fraction(everyone.before)} → {format_fraction(everyone.after)}{of if flag.behind else ''}"
 
 
 def render_markdown(plan: ReleasePlan) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..errors import ConfigurationError, FlagMiddlewareError, Problem, RulesetError
@@ -12,13 +12,14 @@ from .policy import Policy, read_policy
 __all__ = ["read_policy_file"]
 
 
-def read_policy_file(path: str | Path) -> Policy:
+def read_policy_file(path: str | Path, *, read: Callable[[Path], bytes] = Path.read_bytes) -> Policy:
     """The policy in a YAML, JSON or TOML file: what a flag file would have under ``policy:``, or that section itself.
 
+    ``read`` tells what is in the file: as it is, or as it was.
     Raises ConfigurationError where the file cannot be read, RulesetError with every problem, each with its line.
     """
     try:
-        document = syntax.read(Path(path).read_bytes(), name=str(path))
+        document = syntax.read(read(Path(path)), name=str(path))
     except OSError as error:
         raise ConfigurationError(f"policy file {path} cannot be read: {error.strerror}") from error
     except RulesetError:

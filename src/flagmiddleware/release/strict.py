@@ -12,7 +12,7 @@ from ..errors import Problem
 from ..model import Flag, Ramp, Rule, Ruleset, Serve, Split
 from .changes import ChangeRecord
 from .documents import Documents, Lines
-from .git import GitError
+from .git import GitError, Repository
 from .history import flag_history
 from .lint import WELL_KNOWN
 from .logic import contradiction, expand, implies
@@ -42,20 +42,23 @@ def strict_problems(
     """Everything that the release discipline, the rules themselves and the code say against the flags."""
     policy = policy or read_policy(ruleset.policy, place=documents.lines().place)
     lines = documents.lines()
-    history = _history(documents)
+    history, is_cut = _history(documents), _is_cut(documents)
     usage = find_usage(folders, ruleset.flags, watch=watch)
     found: list[Problem] = []
     for flag in ruleset.flags.values():
         messages = [
             *_undeclared(flag),
             *_overdue(flag, policy, history, now),
-            *_strategy(flag, policy, history, now),
+            *_strategy(flag, policy, None if is_cut else history, now),
             *_kill_value(flag),
         ]
         found += [_at(lines, message, flag.key) for message in messages]
         found += [_at(lines, message, flag.key, "rules", place) for place, message in _dead_rules(flag, ruleset, now)]
         if not usage.of(flag.key):
             found.append(_at(lines, "no code or template reads it: remove it (flags stale)", flag.key))
+    if is_cut:
+        message = "the clone is shallow, so where flags started is not checked: git fetch --unshallow"
+        found.append(Problem(message, file=documents.name, severity="warning"))
     return [*found, *_unknown(ruleset, usage)]
 
 
@@ -71,6 +74,14 @@ def _history(documents: Documents) -> list[ChangeRecord] | None:
         return flag_history(Path(documents.name))
     except GitError:  # no repository: what needs a history is not asked
         return None
+
+
+def _is_cut(documents: Documents) -> bool:
+    """Whether the clone is shallow: what it calls the first commit created nothing, so no flag started there."""
+    try:
+        return Repository.around(Path(documents.name)).is_shallow
+    except GitError:
+        return False
 
 
 def _undeclared(flag: Flag) -> Iterator[str]:
@@ -128,17 +139,23 @@ def _strategy(flag: Flag, policy: Policy, history: list[ChangeRecord] | None, no
         yield f"{strategy.title} has an internal cohort before {stage.text} of everyone: add a rule for it"
     first = strategy.stages[0]
     if first.threshold < 2**32 // 2:
-        started = _first_share(flag, history or ())
-        if started is not None and started > first.threshold:
+        started = _first_share(flag, history, now)
+        if started > first.threshold:
             yield f"{strategy.title} starts at {format_share(first)} at most; it started at {started / 2**32:.4%}"
 
 
-def _first_share(flag: Flag, history: Iterable[ChangeRecord]) -> int | None:
-    for record in history:
+def _first_share(flag: Flag, history: list[ChangeRecord] | None, now: float) -> int:
+    """How many buckets the flag started with, or is about to: by its history, what is not committed, its dates."""
+    for record in history or ():
         if record.flag == flag.key and record.after > 0:
             return int(record.after * 2**32)
-    ramps = (rule.gate for rule in flag.rules if isinstance(rule.gate, Ramp) and rule.condition is None)
-    return next((ramp.steps[0].to.threshold for ramp in ramps), None)
+    present = stage_of(flag, now).threshold
+    if history is not None and present:
+        return present
+    dates = {step.at for rule in flag.rules if isinstance(rule.gate, Ramp) for step in rule.gate.steps}
+    starts = (rule.schedule.start for rule in flag.rules if rule.schedule is not None)
+    dates |= {start for start in starts if start is not None and start > now}
+    return next((share for at in sorted(dates) if (share := stage_of(flag, at).threshold)), 0)
 
 
 def _kill_value(flag: Flag) -> Iterator[str]:

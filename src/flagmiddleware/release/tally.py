@@ -14,6 +14,7 @@ from ..model import NATIVE, Flag, InSegment, Rule, Ruleset, Serve
 from ..plan import Plan
 from .columns import Profiles, Users
 from .profiles import Division, Side, variants_of
+from .stages import dark_variants
 
 __all__ = ["FlagTally", "Found", "Hit", "Membership"]
 
@@ -35,7 +36,7 @@ class FlagTally:
 
     def __init__(self, key: str, old: Side, new: Side) -> None:
         self.key, self.sides = key, (old, new)
-        self.off = _off(old.ruleset, key), _off(new.ruleset, key)
+        self.off = tuple(dark_variants(side.ruleset.flags.get(key)) for side in self.sides)
         self.is_divisible = old.is_divisible(key) and new.is_divisible(key)
         self._by = tuple(sorted(old.sticky(key) | new.sticky(key), key=str))
         self._attributes = tuple(sorted(old.reads(key) | new.reads(key)))
@@ -101,13 +102,6 @@ def _hit(
         cells = zip(profiles.members[number], division.cells(profiles, (number,)), strict=True)
         hit = ((place, division.pair(cell)) for place, cell in cells if cell in hitting)
         yield from islice(hit, who)
-
-
-def _off(ruleset: Ruleset, key: str) -> frozenset[str | None]:
-    flag = ruleset.flags.get(key)
-    if flag is None:
-        return frozenset({None})
-    return frozenset({None, flag.off, *(name for name, value in flag.variants.items() if value is False)})
 
 
 class Membership:

@@ -15,7 +15,8 @@ _MIDDLE: Final = frozenset({"elflag", "elif", "else"})
 _ARGUMENT: Final = re.compile(r"""\s*(?:flag|elflag)\s+(["'])(?P<key>[^"']+)\1\s*""")
 _TESTS: Final = re.compile(
     r"""\s*(?:if|elif)\s+(?P<no>not\s+)?(?:flags\.(?P<name>\w+)|flags\[(["'])(?P<index>[^"']+)\3\]"""
-    r"""|(["'])(?P<test>[^"']+)\5\s+is\s+(?P<isnot>not\s+)?enabled_flag|flag\((["'])(?P<call>[^"']+)\8\))\s*"""
+    r"""|(["'])(?P<test>[^"']+)\5\s+is\s+(?P<isnot>not\s+)?enabled_flag"""
+    r"""|(?:flag|(?:request\.)?flags\.is_enabled)\((["'])(?P<call>[^"']+)\8\))\s*"""
 )
 _VALUE: Final = re.compile(r"""\s*flag_value(?:\s+|\()(["'])(?P<key>[^"']+)\1\)?\s*""")
 _HARMLESS: Final = re.compile(r"[\w #.,:;!?/()+*=-]*")
