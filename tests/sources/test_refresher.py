@@ -281,23 +281,25 @@ def test_thirty_short_lived_children_start_nothing(redis_url: str) -> None:
     """A child that asks once and ends has no thread, and does not use the parent's connection."""
     source = RedisSource(f"{redis_url}?name=children", timeout=5)
     source.write(Change(data=ON), None)
-    flags = Flags(source, refresh=0.1)
+    # An interval that a busy machine does not stretch to five: a child whose flags are that old does start a thread.
+    flags = Flags(source, refresh=1.0)
     flags.is_enabled("beta")
     wait_for(lambda: flags.is_enabled("beta") and refreshers(), "no refresher")
     inherited = source._redis().connection_pool
     clients = len(source._redis().client_list())
+    children = []
     for _ in range(30):
         flags.is_enabled("beta")
         child = os.fork()
         if child == 0:
             try:
-                time.sleep(0.12)  # past the deadline: this read looks after the source
+                time.sleep(1.1)  # past the deadline: this read looks after the source
                 fine = flags.is_enabled("beta") and not refreshers() and source._client.connection_pool is inherited
                 os._exit(7 if fine else 1)
             finally:
                 os._exit(2)
-        _, status = os.waitpid(child, 0)
-        assert os.waitstatus_to_exitcode(status) == 7
+        children.append(child)
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [7] * 30
     assert len(source._redis().client_list()) <= clients + 1
     flags.close()
 
