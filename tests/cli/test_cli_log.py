@@ -108,6 +108,13 @@ def test_the_log_is_narrowed(repository: ScriptedRepository) -> None:
     assert "--since wants" in run("log", "--since", "soon", code=2).stderr
 
 
+def test_a_misspelt_key_is_no_empty_log(repository: ScriptedRepository) -> None:
+    """A flag that nobody defined or changed is a mistake; one that was removed long ago is not."""
+    removed = next(one["flag"] for one in records() if one["kind"] == "removed")
+    assert records(removed)
+    assert f"no flag '{removed}x' is defined or was ever changed" in run("log", f"{removed}x", code=2).stderr
+
+
 def test_a_change_is_reverted_to_its_own_lines(repository: ScriptedRepository) -> None:
     """Reverting a kill brings back the flag's lines and comments as they were, and leaves the rest."""
     (kill,) = [str(one["id"]) for one in records("a") if one["kind"] == "killed"]

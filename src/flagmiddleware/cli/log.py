@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from ..conditions import instant
-from ..errors import SourceError
+from ..errors import FlagMiddlewareError, SourceError
+from ..formats.words import nearest
 from ..release.git import Repository
 from ..release.history import whole_history
 from ..release.policy import parse_duration
@@ -65,6 +66,7 @@ def log(bench: Bench, key: str | None, since: str | None, style: str) -> None:
         rows = [record.to_dict() for record in whole_history(bench.path, watch=progress)]
     else:
         rows = [record.to_dict() for record in changes_of(bench, watch=progress)]
+    _check_key(bench, key, rows)
     wanted = [row for row in rows if row["time"] >= start and key in (None, row["flag"])]
     if style == "json":
         print_json(wanted)
@@ -74,6 +76,19 @@ def log(bench: Bench, key: str | None, since: str | None, style: str) -> None:
         shout(f"The change log was tampered with{fault}.")
     if faults:
         click.get_current_context().exit(1)
+
+
+def _check_key(bench: Bench, key: str | None, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Raise UsageError for a flag that nobody defined or changed: an empty log would look like an answer."""
+    if key is None or any(row["flag"] == key for row in rows):
+        return
+    try:
+        defined = set(bench.ruleset.flags)
+    except FlagMiddlewareError:  # a file that is broken now has a history all the same
+        defined = set()
+    if key not in defined:
+        known = {row["flag"] for row in rows} | defined
+        raise click.UsageError(f"no flag {key!r} is defined or was ever changed{nearest(key, known)}")
 
 
 def _newest_revision(bench: Bench) -> str:
