@@ -27,6 +27,7 @@ from .context import EMPTY, Context
 from .errors import ConfigurationError
 from .flags import Flags
 from .model import ErrorCode, Evaluation, Reason
+from .web.context import WebContext
 from .web.frontend import is_fresh
 from .web.layered import LayeredContext
 
@@ -176,6 +177,10 @@ class Ofrep:
         if is_authorised:
             return Context(key, supplied)
         base = EMPTY if request.here is None else request.here.context
+        if isinstance(base, WebContext):
+            # No document navigation, whatever headers an SDK sends: a client that keeps no cookies would be another
+            # visitor in each request, in place of the one that it names.
+            base.sent = True
         under = {name: value for name, value in supplied.items() if name in self._allowed}
         spare = key if "targetingKey" in self._allowed else None
         return LayeredContext(base, under=under, spare_key=spare)

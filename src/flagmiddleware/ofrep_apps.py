@@ -74,6 +74,8 @@ def ofrep_wsgi(ofrep: Ofrep) -> Callable[[dict[str, Any], Callable[..., Any]], I
 
 def _read(environ: dict[str, Any], limit: int) -> bytes:
     length = environ.get("CONTENT_LENGTH") or "0"
+    if "CONTENT_LENGTH" not in environ and environ.get("wsgi.input_terminated"):
+        length = str(limit + 1)  # a chunked body, from a server that tells where it ends
     if not length.isdecimal():
         return b""
     body: bytes = environ["wsgi.input"].read(min(int(length), limit + 1))

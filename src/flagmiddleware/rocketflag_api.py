@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -72,7 +73,7 @@ class RocketFlagEndpoint:
         if len(query) > _LONGEST_QUERY:
             return _answer(414, {"error": "the query is too long"})
         found = _PATH.search(path)
-        trusted = bool(self._authorise(request))
+        trusted = self._trusts(request)
         key = found[1] if found else None
         if key is None or not (trusted or key in self._allow):
             return _unknown()
@@ -83,6 +84,13 @@ class RocketFlagEndpoint:
         return self._decide(
             key, given if trusted else {k: v for k, v in given.items() if k in self._attributes}, request
         )
+
+    def _trusts(self, request: Any) -> bool:
+        allowed = self._authorise(request)
+        if isawaitable(allowed):  # anything awaitable is true: it must never pass for a yes
+            getattr(allowed, "close", bool)()
+            raise ConfigurationError("authorise is asynchronous; RocketFlag's endpoint takes a plain function")
+        return bool(allowed)
 
     def _decide(self, key: str, given: dict[str, Any], request: Any) -> Answer:
         attributes = {**given, **self._context(request)}
@@ -113,6 +121,8 @@ class RocketFlagEndpoint:
         send: Callable[[Any], Awaitable[None]],
     ) -> None:
         """The endpoint as an ASGI application."""
+        if scope["type"] != "http":
+            return
         query = scope.get("query_string", b"").decode("latin-1")
         answer = self.answer(scope["method"], scope["path"], query, scope)
         headers = [(name.lower().encode(), value.encode()) for name, value in answer.headers]

@@ -216,11 +216,22 @@ async def _shut(gate: Gate, arguments: tuple[Any, ...], named: dict[str, Any]) -
     """What answers where the gate is shut."""
     otherwise = gate.otherwise
     if isclass(otherwise):
-        return otherwise  # an endpoint class is called and awaited just as a response is
+        return _ByEndpoint(otherwise)
     if otherwise is not None:
         return await _awaitable(otherwise)(*arguments, **named)
     refuse(gate, _scope(arguments))
     return _redirect(gate, arguments)
+
+
+class _ByEndpoint(Response):
+    """The answer of an endpoint class. Starlette would take the class itself; FastAPI would write it as JSON."""
+
+    def __init__(self, endpoint: type[Any]) -> None:
+        super().__init__()
+        self._endpoint = endpoint
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        await self._endpoint(scope, receive, send)
 
 
 def refuse(gate: Gate, scope: Scope) -> None:

@@ -6,7 +6,7 @@ import io
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 
-from flagmiddleware import Flags
+from flagmiddleware import Context, Flags
 from flagmiddleware.ofrep import Ofrep
 from flagmiddleware.ofrep_apps import ofrep_asgi, ofrep_wsgi
+from flagmiddleware.wsgi import FlagMiddleware
 from tests.dialects.ofrep_site import serving
 from tests.services import free_port, running
 
@@ -171,3 +172,40 @@ def test_wsgi_needs_no_framework() -> None:
     assert started[0][1]["Content-Length"] == str(len(answer))
     app({**environ, "CONTENT_LENGTH": "none"}, lambda status, headers: started.append((status, dict(headers))))
     assert started[1][0] == "400 Bad Request"
+
+
+def test_a_chunked_body_is_read() -> None:
+    """Clients need not tell the length beforehand, where the server tells where the body ends."""
+    started: list[Any] = []
+    environ = {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": "/v1/evaluate/flags/beta",
+        "CONTENT_TYPE": "application/json",
+        "wsgi.input": io.BytesIO(b'{"context": {"targetingKey": "a", "plan": "pro"}}'),
+        "wsgi.input_terminated": True,
+    }
+    ofrep_wsgi(_ofrep(Flags(DOCUMENT)))(environ, lambda status, headers: started.append(status))
+    environ["wsgi.input"] = io.BytesIO(b"x" * 100_000)
+    ofrep_wsgi(_ofrep(Flags(DOCUMENT)))(environ, lambda status, headers: started.append(status))
+    assert started == ["200 OK", "413 Request Entity Too Large"]
+
+
+def test_a_client_that_keeps_no_cookies_is_whom_it_says() -> None:
+    """A phone sends no Fetch Metadata and keeps no cookie: no visitor is minted in place of its targeting key."""
+    flags = Flags({"version": 1, "flags": {"half": {"public": True, "rules": [{"rollout": "50%"}]}}})
+    ofrep = Ofrep(flags, client_attributes=["targetingKey"])
+    app = FlagMiddleware(ofrep_wsgi(ofrep), flags=flags, secret_keys=["a secret key of the tests"])
+    for number in range(20):
+        body = json.dumps({"context": {"targetingKey": f"phone-{number}"}}).encode()
+        environ = {
+            "REQUEST_METHOD": "POST",
+            "PATH_INFO": "/v1/evaluate/flags/half",
+            "CONTENT_LENGTH": str(len(body)),
+            "wsgi.input": io.BytesIO(body),
+        }
+        sent: list[str] = []
+        body_sent: Any = app(environ, lambda status, headers, sent=sent: sent.extend(name for name, _ in headers))
+        with closing(body_sent):
+            answer = b"".join(body_sent)
+        assert json.loads(answer)["value"] is flags.is_enabled("half", Context(f"phone-{number}"))
+        assert "Set-Cookie" not in sent

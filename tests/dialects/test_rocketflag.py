@@ -240,6 +240,16 @@ def test_endpoint_refuses_to_tell_everybody_everything() -> None:
         RocketFlagEndpoint(load(flag("a")))
 
 
+def test_an_async_hook_is_never_a_yes() -> None:
+    """A coroutine is true, and would let everybody ask for everything."""
+
+    async def authorise(scope: Any) -> bool:
+        return False
+
+    with pytest.raises(ConfigurationError, match="authorise is asynchronous"):
+        RocketFlagEndpoint(load(flag("a")), authorise=authorise).answer("GET", "/v1/flags/a")
+
+
 def test_rocketflags_own_sdk_works_against_it(serve: Any) -> None:
     """The real package gets the flag, the sticky answer, the audience, the group's environment and the 404."""
     flags = load(flag("flag_123", trafficPercentage=11), flag("a/b é", audienceId="aud-pro"), GROUP)

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.testclient import TestClient
+from starlette.endpoints import HTTPEndpoint
+from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from flagmiddleware import Flags
@@ -216,6 +218,17 @@ def test_unknown_keys_in_dependencies(app: FastAPI, caplog: pytest.LogCaptureFix
         "flag_required on the operation /v2/x: there is no flag 'drak'; did you mean 'dark'?",
         "flag_required on the operation /v2/x: there is no flag 'lve'; did you mean 'live'?",
     ]
+
+
+def test_an_endpoint_class_answers_where_the_gate_is_shut(app: FastAPI) -> None:
+    """``otherwise=`` takes Starlette's classes as well: FastAPI wrote the class itself into the answer, as JSON."""
+
+    class Old(HTTPEndpoint):
+        async def get(self, request: Request) -> PlainTextResponse:
+            return PlainTextResponse("old")
+
+    app.get("/")(flag_required("dark", otherwise=Old)(lambda: "new"))
+    assert install(app).get("/").text == "old"
 
 
 def test_mounted_endpoints(app: FastAPI) -> None:

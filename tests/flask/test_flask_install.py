@@ -13,6 +13,10 @@ from flagmiddleware.flask import FlagMiddleware, current_flags, flags_from, inst
 from tests.flask.sites import SECRET, flags_of, site
 
 
+async def _later(request: object) -> None:
+    """Who signed in, told too late."""
+
+
 def test_one_line_puts_flags_on_every_request() -> None:
     """``request.flags``, ``g.flags`` and ``current_flags()`` are one object."""
     app = site()
@@ -42,6 +46,21 @@ def test_a_factory_installs_each_application_it_makes() -> None:
     assert vars(extension) == {}
 
 
+def test_a_request_has_its_own_applications_flags() -> None:
+    """Neither a request class that two applications share nor another one's context lends it somebody else's."""
+    first, second = Flask("first"), Flask("second")
+    FlagMiddleware(first, source=flags_of(mine={"rules": [{"serve": True}]}))
+    second.request_class = first.request_class
+    FlagMiddleware(second, source=flags_of(mine={}))
+    for app, expected in ((first, True), (second, False)):
+        with app.test_request_context():
+            assert request.flags.is_enabled("mine") is expected  # type: ignore[attr-defined]
+    with first.test_request_context():
+        with second.app_context():
+            assert current_flags().is_enabled("mine")
+        assert request.flags.is_enabled("mine")  # type: ignore[attr-defined]
+
+
 def test_options_without_an_application_are_refused() -> None:
     """The extension object has nowhere to keep them: the second application would inherit them."""
     with pytest.raises(ConfigurationError, match="give them to init_app"):
@@ -61,6 +80,7 @@ def test_installing_twice_is_refused() -> None:
         ({"FLAGMIDDLEWARE_SOURCE": "nowhere.yaml"}, "FLAGMIDDLEWARE_SOURCE"),
         ({"FLAGMIDDLEWARE_SORCE": "flags.yaml"}, "did you mean FLAGMIDDLEWARE_SOURCE"),
         ({"FLAGMIDDLEWARE_SOURCE": flags_of(), "FLAGMIDDLEWARE_USER": "ann"}, "FLAGMIDDLEWARE_USER"),
+        ({"FLAGMIDDLEWARE_SOURCE": flags_of(), "FLAGMIDDLEWARE_USER": _later}, "FLAGMIDDLEWARE_USER"),
         ({"FLAGMIDDLEWARE_SOURCE": flags_of(), "FLAGMIDDLEWARE_TRUSTED_PROXIES": -1}, "FLAGMIDDLEWARE_TRUSTED_PROXIES"),
         ({"FLAGMIDDLEWARE_SOURCE": flags_of(), "FLAGMIDDLEWARE_MAX_STALE": "1"}, "FLAGMIDDLEWARE_MAX_STALE: '1'"),
         ({"FLAGMIDDLEWARE_SOURCE": flags_of(), "FLAGMIDDLEWARE_CACHE_DIR": "x"}, "FLAGMIDDLEWARE_CACHE_DIR: "),

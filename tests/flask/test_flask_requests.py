@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from threading import Barrier, Thread
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.test import Client
 
 from flagmiddleware import Flags
-from flagmiddleware.flask import FlagMiddleware, current_flags, flag_required, installation_of
+from flagmiddleware.flask import FlagMiddleware, current_flags, flag_required, flags_from, installation_of
 from flagmiddleware.sources import MemorySource
 from flagmiddleware.web.current import CURRENT
 from flagmiddleware.web.observers import Observation
@@ -284,6 +284,44 @@ def test_a_stream_keeps_the_requests_answers() -> None:
     assert (answer.text, answer.headers["Cache-Control"]) == ("TrueTrue", "private, max-age=60")
 
 
+@pytest.mark.parametrize("signed_in", [False, True])
+def test_late_in_a_stream_and_in_a_thread_the_user_is_the_requests(signed_in: bool) -> None:
+    """Flask-Login's proxy is nobody's outside the request: the anonymous must not pass for users, nor users vanish."""
+
+    class User(UserMixin):
+        id = "ann"
+        email = "ann@yourcompany.com"
+
+    asked = ("anybody", "me", "mail")
+    app = site(
+        flags=flags_of(
+            anybody=only_if(is_authenticated=True), me=only_if(user="ann"), mail=only_if(email="ann@yourcompany.com")
+        )
+    )
+    LoginManager(app, add_context_processor=False).user_loader(lambda id: User())
+    app.add_url_rule("/in", endpoint="in", view_func=lambda: str(login_user(User())))
+
+    @app.get("/stream/<int:read_before>")
+    def stream(read_before: int) -> Response:
+        here = flags_from(request)
+        here.preload(*asked[:read_before])
+        return Response(str(here.is_enabled(key)) + " " for key in asked)
+
+    @app.get("/thread")
+    def thread() -> list[bool]:
+        here, found = flags_from(request), list[bool]()
+        worker = Thread(target=lambda: found.extend(map(here.is_enabled, asked)))
+        worker.start()
+        worker.join(10)
+        return found
+
+    client = app.test_client()
+    if signed_in:
+        client.get("/in")
+    assert [client.get(f"/stream/{number}").text.split() for number in (0, 1)] == [[str(signed_in)] * 3] * 2
+    assert client.get("/thread").json == [signed_in] * 3
+
+
 def test_a_stream_whose_flags_were_decided_first_may_be_shared() -> None:
     """After ``preload`` the headers follow from what was read, as for any other page."""
     app = site()
@@ -334,6 +372,28 @@ def test_observers_learn_what_was_read_and_how_it_went() -> None:
         (["colour"], 404, False),
     ]
     assert all(one.duration >= 0 for one in seen)
+
+
+def test_observers_learn_of_a_stream_that_fails() -> None:
+    """A body that raises in the middle is a failure, although its headers said 200: the rollout guard counts it."""
+    seen: list[Observation] = []
+    app = site(observers=[seen.append])
+
+    @app.get("/")
+    def view() -> Response:
+        here = flags_from(request)
+
+        def body() -> Iterator[str]:
+            yield str(here.is_enabled("on-for-all"))
+            raise RuntimeError
+
+        return Response(body())
+
+    answer = app.test_client().get("/", buffered=False)
+    with pytest.raises(RuntimeError):
+        answer.get_data()
+    answer.close()
+    assert [([*one.evaluations], one.status, one.raised) for one in seen] == [(["on-for-all"], 500, True)]
 
 
 def test_nothing_is_left_behind_after_a_request() -> None:

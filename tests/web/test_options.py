@@ -17,6 +17,15 @@ from .doubles import DictFacts
 KEYS = ["a secret key of the tests"]
 
 
+async def _later(request: object) -> bool:
+    return False
+
+
+class _Later:
+    async def __call__(self, request: object) -> bool:
+        return False
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -40,6 +49,8 @@ KEYS = ["a secret key of the tests"]
         ({"qa_cookie_name": "flags_visitor"}, "different from cookie_name"),
         ({"context": 5}, "context: 5"),
         ({"visitor_cookie": "yes"}, "visitor_cookie: 'yes'"),
+        ({"visitor_cookie": _later}, "a plain function; this one is asynchronous"),  # its coroutine would be a yes
+        ({"debug_header": _Later()}, "a plain function; this one is asynchronous"),
         ({"cookie_secure": "yes"}, "cookie_secure: 'yes'"),
         ({"observers": [1]}, "observers: 1"),
         ({"max_stale": 0}, "max_stale: 0"),

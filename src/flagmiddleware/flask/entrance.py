@@ -65,7 +65,7 @@ class Entrance:
         except BaseException:
             running.fail()
             raise
-        return body if running.stream is None else ClosingIterator(body, running.close)
+        return body if running.stream is None else _Stream(body, running)
 
     def _prepare(self) -> None:
         """Flask has no moment at which all views are registered and all classes chosen, before the first request."""
@@ -75,7 +75,9 @@ class Entrance:
 
     def _give_requests_flags(self) -> None:
         known = self._app.request_class
-        if not hasattr(known, "flags"):
+        found = getattr(known, "flags", None)
+        # A class that another application lends has that one's flags; what a site itself calls so stays.
+        if found is None or (isinstance(found, FlagsOfRequest) and found.installation is not self._installation):
             self._app.request_class = type(known.__name__, (known,), {"flags": FlagsOfRequest(self._installation)})
 
     def _note_exception(self, sender: Flask, **_: object) -> None:
@@ -158,6 +160,23 @@ class _Running(msgspec.Struct, eq=False):  # made for every request, in a third 
 
     def _observe(self, here: RequestFlags) -> None:
         self.installation.observe(here, int(self.status[:3]), raised=self.raised)
+
+
+class _Stream(ClosingIterator):
+    """The body of a response that is still being made: notes its end, and whether it fails before."""
+
+    def __init__(self, body: Iterable[bytes], running: _Running) -> None:
+        super().__init__(body, running.close)
+        self._running = running
+
+    def __next__(self) -> bytes:
+        try:
+            return super().__next__()
+        except StopIteration:
+            raise
+        except BaseException:
+            self._running.status, self._running.raised = "500", True  # whatever the headers have said by then
+            raise
 
 
 def _look_at(status: str, headers: Headers) -> tuple[bool, bool]:

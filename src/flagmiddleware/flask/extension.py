@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha256
+from inspect import iscoroutinefunction
 from typing import Any, Final
 
 from flask import Flask
@@ -43,8 +44,9 @@ class FlagMiddleware:
             raise ConfigurationError(f"FlagMiddleware is already installed on the application {app.name!r}")
         settings = _settings(app.config) | options
         user = settings.pop("user", None)
-        if user is not None and not callable(user):
-            raise ConfigurationError(f"{_spelling('user')}: {user!r} is not callable; give a function of the request")
+        if user is not None and (not callable(user) or iscoroutinefunction(user)):
+            cure = "give a plain function of the request that returns who signed in"
+            raise ConfigurationError(f"{_spelling('user')}: {user!r} cannot be called for an answer; {cure}")
         settings.setdefault("secret_keys", _secret_keys(app.config))
         installation = Installation.build(settings, FlaskFacts(app, user), spelling=_spelling)
         app.extensions[EXTENSION] = installation

@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Flask, Request, current_app, g, session
 from flask import request as current_request
+from werkzeug.local import LocalProxy
 
 from ..wsgi import Environ, WSGIFacts
 from .reach import current_of
@@ -51,9 +52,9 @@ class FlaskFacts(WSGIFacts):
         """Whoever signed in: by the site's function, by Flask-Login where the app has it, else ``g.user``."""
         real = _running(request)
         if real is not None and self._user is not None:
-            return self._user(real)
+            return _itself(self._user(real))
         with self._during(request):
-            return self._signed_in()
+            return _itself(self._signed_in())
 
     def for_site(self, request: Environ) -> Any:
         """Flask's request itself."""
@@ -85,6 +86,11 @@ class FlaskFacts(WSGIFacts):
     def _during(self, request: Environ) -> AbstractContextManager[object]:
         """Flask's context of this request: the one that is there, or after its end (late in a stream) a new one."""
         return nullcontext() if _running(request) is not None else self._app.request_context(request)
+
+
+def _itself(user: Any) -> Any:
+    """The user behind a proxy such as Flask-Login's, which in another thread or late in a stream is nobody's."""
+    return user._get_current_object() if isinstance(user, LocalProxy) else user
 
 
 def _here() -> Request:

@@ -50,7 +50,11 @@ def flags_from(request: Request) -> RequestFlags:
     # Never Flask's proxy, which points to another request tomorrow.
     real = getattr(request, "_get_current_object", lambda: request)()
     here = real.__dict__.get("flags")
-    return here if isinstance(here, RequestFlags) else begin(real, installation_of(current_app))
+    if isinstance(here, RequestFlags):
+        return here
+    # By its class and not by `current_app`, which within another application's context is that one.
+    known = getattr(type(real), "flags", None)
+    return begin(real, known.installation if isinstance(known, FlagsOfRequest) else installation_of(current_app))
 
 
 def current_flags() -> BoundFlags:
@@ -93,10 +97,10 @@ class FlagsOfRequest:
     """``request.flags``: made at the first access, an ordinary attribute from then on."""
 
     def __init__(self, installation: Installation) -> None:
-        self._installation = installation
+        self.installation = installation
 
     def __get__(self, instance: Any, owner: object) -> Any:
-        return self if instance is None else begin(instance, self._installation)
+        return self if instance is None else begin(instance, self.installation)
 
 
 class FlagsOfContext:

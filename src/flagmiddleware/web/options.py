@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
+from inspect import iscoroutinefunction
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -174,6 +175,9 @@ def _check_callables(options: WebOptions) -> None:
         value = getattr(options, name)
         if not isinstance(value, bool) and not callable(value):
             _refuse(name, value, "True, False or a function of the request")
+        # Asked where nothing can be awaited, and a coroutine is true: everybody would have said yes.
+        if iscoroutinefunction(value) or iscoroutinefunction(type(value).__call__):
+            _refuse(name, value, "a plain function; this one is asynchronous")
     if options.cookie_secure not in (True, False, None):
         _refuse("cookie_secure", options.cookie_secure, "True, False or None")
     for observer in options.observers:
