@@ -101,10 +101,17 @@ class Answers:
 
 def not_found(key: object) -> Evaluation:
     """The evaluation of a flag that nobody defined."""
-    name = key if isinstance(key, str) else repr(key)[:100]
+    name = key if isinstance(key, str) else _shown(key)
     return Evaluation(
         flag_key=name, error_code=ErrorCode.FLAG_NOT_FOUND, error_message=f"there is no flag {name[:100]!r}"
     )
+
+
+def _shown(key: object) -> str:
+    try:
+        return repr(key)[:100]
+    except Exception:  # a number of too many digits, or a class whose own __repr__ fails
+        return f"<{type(key).__name__}>"
 
 
 def fit(value: Any, default: Any) -> tuple[bool, Any]:

@@ -8,6 +8,7 @@ case-sensitively; a boolean is never a number; a number never equals a string; N
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -24,6 +25,12 @@ __all__ = ["OPERATORS", "elements", "instant"]
 _TRUE: Final = object()
 _FALSE: Final = object()
 _NOTHING: Final = object()
+
+# What fromisoformat takes beside RFC 3339 (weeks, offsets without a colon) differs between Pythons.
+_RFC_3339: Final = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt ]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)", re.ASCII
+)
+_LONGEST_INSTANT: Final = 40  # characters
 
 _LONGEST_PATTERN: Final = 1_000_000  # characters: RE2 refuses most of these, and floods standard error meanwhile
 _LONGEST_REASON: Final = 120  # characters of what another library says; some repeat the whole operand
@@ -193,9 +200,10 @@ def instant(value: Any) -> float | None:
     True
     """
     if isinstance(value, str):
-        if not 20 <= len(value) <= 40 or value[10] not in "Tt " or not value.isascii():
+        text = str.__str__(value)
+        if len(text) > _LONGEST_INSTANT or _RFC_3339.fullmatch(text) is None:
             return None
-        text = str.__str__(value).replace("t", "T").replace(" ", "T")
+        text = text.replace("t", "T").replace(" ", "T")
         text = text[:-1] + "+00:00" if text[-1] in "zZ" else text
         try:
             value = datetime.fromisoformat(_microseconds(text))
@@ -277,7 +285,10 @@ def _addresses(value: Any) -> Iterator[Any]:
             except ValueError:
                 continue
         if item.__class__ in (IPv4Address, IPv6Address):
-            yield getattr(item, "ipv4_mapped", None) or item
+            yield item
+            mapped = getattr(item, "ipv4_mapped", None)
+            if mapped is not None:  # the same address on a socket that speaks both
+                yield mapped
 
 
 def _cidr(value: Any, operand: tuple[Any, ...]) -> bool:

@@ -93,13 +93,13 @@ class ConditionWriter:
         if not condition.conditions:
             return ("True" if every else "False"), known, known
         texts: list[str] = []
-        through, stopped = known, []
+        through = early = known
         for part in condition.conditions:
             text, true, false = self.write(part, through, depth + 1)
             texts.append(text)
             through, out = (true, false) if every else (false, true)
-            stopped.append(out)
-        early = frozenset.intersection(*stopped)
+            # One set as it goes: keeping each part's would take memory by the square of the parts.
+            early = out if len(texts) == 1 else early & out
         text = texts[0] if len(texts) == 1 else f"({(' and ' if every else ' or ').join(texts)})"
         return (text, through, early) if every else (text, early, through)
 

@@ -28,6 +28,7 @@ _INLINE_BYTES: Final = {"json": 64 * 1024, "yaml": 16 * 1024}  # about 3 ms of p
 _START_TIMEOUT: Final = 2.0  # seconds that a start waits for the network, unless the source says otherwise
 _TOLD: Final = 20  # faults in one message: beyond that, nobody reads on
 _LONGEST: Final = 500  # characters of a fault: what it quotes may be megabytes long
+_TAIL: Final = 200  # bytes by which the end of a text is found again in the one before it
 _LOADING_LIMIT: Final = 60.0  # seconds after which a reload that never reported back is started anew
 
 
@@ -68,6 +69,21 @@ def _is_ended(snapshot: Snapshot) -> bool:
     if isinstance(data, Layers):
         return all(layer is None or _is_ended(layer) for layer in (data.lower, data.upper))
     return not isinstance(data, bytes) or not data or data.endswith((b"\n", b"}"))
+
+
+def _goes_on(known: Snapshot | None, snapshot: Snapshot) -> bool:
+    """Whether a document ends where its text of before went on, as while it is being written over from the start."""
+    if known is None or isinstance(known.data, Layers | Ruleset) or isinstance(snapshot.data, Layers | Ruleset):
+        return False
+    before = known.data if isinstance(known.data, Mapping) else {known.name: known.data}
+    now = snapshot.data if isinstance(snapshot.data, Mapping) else {snapshot.name: snapshot.data}
+    return any(_continues(before.get(name, b""), text) for name, text in now.items())
+
+
+def _continues(before: bytes, text: bytes) -> bool:
+    tail = text[-_TAIL:]
+    place = before.rfind(tail)
+    return place >= 0 and bool(before[place + len(tail) :].strip())
 
 
 class Holder:
@@ -216,7 +232,7 @@ class Holder:
     def _looks_cut(self, ruleset: Ruleset, snapshot: Snapshot) -> bool:
         """Whether a file that was written just now may be half of what it is going to be."""
         gone = self.plan.ruleset.flags.keys() - ruleset.flags.keys()
-        return bool(gone) or not _is_ended(snapshot)
+        return bool(gone) or not _is_ended(snapshot) or _goes_on(self.snapshot, snapshot)
 
     def _put(self, snapshot: Snapshot, ruleset: Ruleset) -> None:
         previous = self.plan

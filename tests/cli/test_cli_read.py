@@ -149,6 +149,11 @@ def test_eval_decides_for_every_user_of_a_file(shop: Path, name: str, text: str)
     assert [row["flags"]["new-checkout"]["enabled"] for row in found] == [True, False]
 
 
+def test_eval_of_all_flags_takes_no_other_word(shop: Path) -> None:
+    """A word that is neither needed nor an attribute is a mistake, and not passed over."""
+    assert "leave 'country' out" in run("eval", "--all", "country", "AU", code=2).stderr
+
+
 def test_eval_tells_of_broken_lines(shop: Path) -> None:
     """A users file with broken lines is refused with their numbers."""
     (shop / "users.csv").write_text("user,country\nuser-1,AU\nuser-2\n", "utf-8")
@@ -201,6 +206,16 @@ def test_lint_warns_about_keys_that_templates_cannot_tell_apart(shop: Path) -> N
 def test_lint_of_a_missing_file_exits_with_2(shop: Path) -> None:
     """What cannot be read is no verdict on the definitions: exit code 2."""
     assert "nowhere.yaml" in run("lint", "nowhere.yaml", code=2).stderr
+
+
+def test_a_missing_file_hides_no_problem_of_the_others(shop: Path) -> None:
+    """The problems of what can be read are told beside what cannot, in both styles; the exit code stays 2."""
+    (shop / "bad.yaml").write_text("version: 1\nflags: {beta: {enabld: true}}\n", "utf-8")
+    for style in ("table", "json"):
+        result = run("lint", "nowhere.yaml", "bad.yaml", "gone.yaml", "--format", style, code=2)
+        assert "unknown field; did you mean" in result.stdout
+        assert "nowhere.yaml" in result.stderr
+        assert "gone.yaml" in result.stderr
 
 
 @pytest.mark.timeout(20)

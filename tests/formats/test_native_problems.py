@@ -327,6 +327,29 @@ def test_chains_and_nesting_have_limits() -> None:
         parse_document(chained(65))
 
 
+def test_prerequisites_and_segments_that_double_are_refused() -> None:
+    """Two at each of 13 levels are 16,383 steps for one decision: refused, where 12 levels load."""
+
+    def doubled(levels: int) -> dict[str, Any]:
+        both = {f"{side}-{level + 1}": True for level in range(levels) for side in "ab"}
+        flags: dict[str, Any] = {key: {} for key in both}
+        for level in range(1, levels):
+            for side in "ab":
+                flags[f"{side}-{level}"] = {"requires": {f"a-{level + 1}": True, f"b-{level + 1}": True}}
+        return {"version": 1, "flags": flags}
+
+    def folded(levels: int) -> dict[str, Any]:
+        segments: dict[str, Any] = {"s0": {"a": 1}}
+        for level in range(1, levels):
+            segments[f"s{level}"] = {"all": [{"segment": f"s{level - 1}"}, {"not": {"segment": f"s{level - 1}"}}]}
+        return {"version": 1, "segments": segments, "flags": {}}
+
+    for make, what in ((doubled, "prerequisites"), (folded, "segments")):
+        parse_document(make(12))
+        with pytest.raises(RulesetError, match=f"{what} fork so often that one decision would take more than 10,000"):
+            parse_document(make(14))
+
+
 def test_one_document_has_one_depth_in_every_syntax() -> None:
     """100 levels of free data load, 101 do not, in JSON as in YAML, wherever they are."""
     for levels, is_fine in ((97, True), (98, False)):

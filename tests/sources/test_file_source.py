@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flagmiddleware import Flags
+from flagmiddleware import Context, Flags
 from flagmiddleware.errors import SourceError
 from flagmiddleware.sources import FileSource
 from tests.services import wait_for
@@ -74,6 +74,18 @@ def test_a_partial_write_is_waited_out(path: Path, caplog: pytest.LogCaptureFixt
         assert flags.is_enabled("other")
     path.write_text(whole)
     assert flags.is_enabled("beta")
+
+
+def test_a_rule_that_is_being_written_again_is_waited_for(path: Path) -> None:
+    """Cut at the end of a line, a rule may serve those whom the next line leaves out: the old text went on there."""
+    rule = "  beta:\n    rules:\n      - serve: true\n"
+    whole = f"version: 1\nflags:\n{rule}        if: {{country: AU}}\n"
+    path.write_text(whole)
+    flags = watch(path)
+    path.write_text(f"version: 1\nflags:\n{rule}")
+    assert not flags.is_enabled("beta")
+    path.write_text(whole.replace("AU", "NZ"))
+    assert flags.is_enabled("beta", Context("user-1", country="NZ"))
 
 
 def test_flags_that_were_really_removed_go_when_the_file_is_quiet(path: Path) -> None:

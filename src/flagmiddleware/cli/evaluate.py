@@ -39,7 +39,10 @@ def evaluate(
     With --users-file, json is one object a line and the table is tab-separated.
     """
     ruleset = bench.ruleset
-    keys = sorted(ruleset.flags) if everything else [word for word in words if "=" not in word]
+    named = [word for word in words if "=" not in word]
+    if everything and named:
+        raise click.UsageError(f"--all means every flag: leave {named[0]!r} out, or write an attribute as NAME=VALUE")
+    keys = sorted(ruleset.flags) if everything else named
     if not keys:
         raise click.UsageError("name at least one flag, or pass --all")
     for key in keys:

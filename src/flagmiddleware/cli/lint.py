@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ..errors import Problem, RulesetError
+from ..errors import Problem, RulesetError, SourceError
 from ..release.documents import Documents, read_documents
 from ..release.lint import LintReport
 from ..release.lint import lint as check
@@ -30,13 +30,21 @@ def lint(bench: Bench, file: tuple[str, ...], strict: bool, code: tuple[str, ...
     Exits with 0 where there is no error (warnings are allowed), 1 where there is one, 2 where a file cannot be read.
     """
     paths = file or (str(bench.path) if bench.path is not None else bench.location,)
-    reports = [_check(bench, path, code if strict else None) for path in paths]
-    if style == "json":
-        print_json([_as_dict(path, report) for path, report in zip(paths, reports, strict=True)])
-    else:
-        for path, report in zip(paths, reports, strict=True):
+    reports: dict[str, LintReport] = {}
+    unread: list[SourceError] = []
+    for path in paths:  # a file that is missing keeps nobody from the problems of the others
+        try:
+            reports[path] = _check(bench, path, code if strict else None)
+        except SourceError as error:
+            unread.append(error)
+    if style == "json" and reports:
+        print_json([_as_dict(path, report) for path, report in reports.items()])
+    elif style != "json":
+        for path, report in reports.items():
             _print(path, report)
-    if any(report.errors for report in reports):
+    if unread:
+        raise SourceError("; ".join(map(str, unread)))
+    if any(report.errors for report in reports.values()):
         click.get_current_context().exit(1)
 
 

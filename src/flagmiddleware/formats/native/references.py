@@ -1,4 +1,4 @@
-"""What only the whole ruleset shows: dangling prerequisites, cycles, chains without end."""
+"""What only the whole ruleset shows: dangling prerequisites, cycles, chains without end, work that doubles."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from ...model import AllOf, AnyOf, Condition, Flag, InSegment, Not
 from ..words import listed, nearest
 from .scope import Scope
 
-__all__ = ["LONGEST_CHAIN", "check_requirements", "check_segments", "segments_in"]
+__all__ = ["LONGEST_CHAIN", "MOST_STEPS", "check_requirements", "check_segments", "segments_in"]
 
 LONGEST_CHAIN: Final = 64
 """How long a chain of prerequisites, or of segments that name segments, may be."""
+
+MOST_STEPS: Final = 10_000
+"""How many flags, or segments, may be decided for one: two at each step of a chain double with every step."""
 
 _MOST_CYCLES: Final = 20  # a file with more of them has one cause
 
@@ -77,6 +80,7 @@ def _check(graph: Mapping[str, list[str]], report: Callable[[str, str], None]) -
             edges[shown[0]].remove(shown[1])
         else:
             _check_lengths(edges, order, report)
+            _check_steps(edges, order, report)
             return
 
 
@@ -86,3 +90,12 @@ def _check_lengths(edges: Mapping[str, list[str]], order: list[str], report: Cal
         lengths[name] = 1 + max((lengths[named] for named in edges.get(name, ())), default=0)
         if lengths[name] == LONGEST_CHAIN + 1:
             report(name, f"form a chain of more than {LONGEST_CHAIN}; shorten it")
+
+
+def _check_steps(edges: Mapping[str, list[str]], order: list[str], report: Callable[[str, str], None]) -> None:
+    steps: dict[str, int] = {}
+    for name in order:
+        below = [steps[named] for named in edges.get(name, ())]
+        steps[name] = 1 + sum(below)
+        if steps[name] > MOST_STEPS and all(one <= MOST_STEPS for one in below):
+            report(name, f"fork so often that one decision would take more than {MOST_STEPS:,} steps; name fewer")
