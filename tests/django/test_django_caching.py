@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import path
-from django.views.decorators.cache import cache_page
+from django.utils.cache import get_max_age
+from django.views.decorators.cache import cache_control, cache_page
 
 from flagmiddleware import Flags
 from flagmiddleware.django import flag_required, installation
@@ -41,6 +43,7 @@ def opened(view: Any) -> Any:
 
 urlpatterns = [
     path("plain", page),
+    path("fresh", cache_control(no_cache=True)(page)),
     path("cached", cache_page(60)(page)),
     path("gated", opened(cache_page(60)(page))),
 ]
@@ -109,6 +112,48 @@ def test_cache_page_and_languages() -> None:
     """``cache_page`` cannot know of a ``Vary`` that comes later, so such a page is not stored by it."""
     url = "/cached?key=for-germans"
     assert [text(Client(), url, accept_language=each) for each in ("de", "en", "de")] == ["on", "off", "on"]
+
+
+@pytest.fixture
+def ends_in(install: Callable[..., Flags]) -> Callable[[float], str]:
+    """``ends_in(seconds)``: a site with a flag that a schedule ends that many seconds from now."""
+
+    def prepare(seconds: float) -> str:
+        until = (datetime.now(timezone.utc) + timedelta(seconds=seconds)).isoformat()
+        install({"sale": {"rules": [{"schedule": {"until": until}, "serve": True}]}})
+        return "?key=sale"
+
+    return prepare
+
+
+@pytest.mark.parametrize(("seconds", "times"), [(3600, 2), (90 * 24 * 3600, 1)])
+@pytest.mark.django_db
+def test_cache_page_and_schedules(ends_in: Callable[[float], str], seconds: float, times: int) -> None:
+    """``cache_page`` would keep a page past the end of a schedule; one that ends next month hinders nothing."""
+    url = "/cached" + ends_in(seconds)
+    assert [text(Client(), url), text(Client(), url)] == ["on", "on"]
+    assert made == ["/cached"] * times
+
+
+@pytest.mark.usefixtures("site_wide")
+@pytest.mark.django_db
+def test_site_wide_cache_and_schedules(ends_in: Callable[[float], str]) -> None:
+    """The site-wide cache keeps such a page until the boundary and no longer, and says so to other caches."""
+    url = "/plain" + ends_in(100)
+    first, second = Client().get(url), Client().get(url)
+    assert made == ["/plain"]
+    assert 0 < get_max_age(first) <= 100
+    assert get_max_age(second) == get_max_age(first)
+
+
+@pytest.mark.usefixtures("site_wide")
+@pytest.mark.django_db
+def test_pages_that_no_cache_keeps_get_no_age(ann: Client, install: Callable[..., Flags]) -> None:
+    """A page for one user, or one that says ``no-cache``, gets no age from a schedule: browsers would keep it."""
+    rule = {"if": {"user": "ann"}, "schedule": {"until": "2999-01-01T00:00:00Z"}, "serve": True}
+    install({"sale": {"rules": [rule]}, "always": {"rules": [{"serve": True}]}})
+    assert ann.get("/plain?key=sale")["Cache-Control"] == "private"
+    assert ann.get("/fresh?key=always")["Cache-Control"] == "no-cache"
 
 
 @pytest.mark.usefixtures("site_wide")

@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import include, path
+from django.utils.decorators import method_decorator
 from django.views import View
 from rest_framework.views import APIView
 
@@ -36,6 +37,19 @@ class Mixed(FlagRequiredMixin, View):
     flag_required = "betta"
 
 
+@flag_required("beta")
+@flag_required("innner")
+class Twice(View):
+    pass
+
+
+@flag_required("dark")
+class Inherits(Twice):
+    @method_decorator(flag_required("onn-get"))
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponse()
+
+
 class Api(APIView):
     permission_classes = [flag_permission("dork")]  # noqa: RUF012 - REST framework's interface
 
@@ -46,6 +60,8 @@ urlpatterns = [
     path("class", Gated.as_view()),
     path("mixin", Mixed.as_view()),
     path("api", Api.as_view()),
+    path("twice", Twice.as_view()),
+    path("inherits", Inherits.as_view()),
     path("inner/", include([flag_path("deep/", include([path("x", page)]), flag="nowhere")])),
 ]
 
@@ -76,9 +92,15 @@ def test_checks_make_no_query(site: Flags) -> None:
 
 
 def test_unknown_keys_in_gates(site: Flags) -> None:
-    """W003 finds unknown keys on functions, classes, mixins, permissions and gated includes, with the nearest name."""
+    """W003 finds unknown keys on functions, classes, mixins, permissions and gated includes, with the nearest name.
+
+    On a class, the inner one of two gates is found too, and an inherited one, and one on a single method.
+    """
     messages = "\n".join(found("W003"))
-    assert messages.count("\n") == 4
+    assert messages.count("\n") == 7
+    assert "test_django_checks.Twice: there is no flag 'innner'" in messages
+    assert "test_django_checks.Inherits: there is no flag 'innner'" in messages
+    assert "test_django_checks.Inherits: there is no flag 'onn-get'" in messages
     assert "test_django_checks.page: there is no flag 'new-checkot'; did you mean 'new-checkout'?" in messages
     assert "test_django_checks.Gated: there is no flag 'new-chekout'; did you mean 'new-checkout'?" in messages
     assert "test_django_checks.Mixed: there is no flag 'betta'; did you mean 'beta'?" in messages
@@ -91,7 +113,8 @@ def test_unknown_keys_in_templates(site: Flags, settings: Any, tmp_path: Path) -
     (tmp_path / "page.html").write_text(
         '{% load flags %}\n{# {% flag "commented" %} #}{% flag "betta" %}{% elflag "beta" %}{% endflag %}\n'
         '{% flag_value "new_checkout" %}{% if flags.new_chekout and flags.beta %}{% endif %}\nflags.in_text\n'
-        '{% comment %}\n{% flag "silent" %}{% endflag %}\n{% endcomment %}{% variant "dork" "a" %}{% endvariant %}'
+        '{% comment %}\n{% flag "silent" %}{% endflag %}\n{% endcomment %}{% variant "dork" "a" %}{% endvariant %}\n'
+        '{% flags_cache_key "beta" "darc" as d %}'
     )
     (tmp_path / "page.txt").write_text('{{ flag("bella") }}\n{% if "dark" is enabled_flag %}{% endif %}')
     settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path], "APP_DIRS": False}]
@@ -99,6 +122,7 @@ def test_unknown_keys_in_templates(site: Flags, settings: Any, tmp_path: Path) -
     assert [message.removeprefix(str(tmp_path)) for message in messages] == [
         "/page.html:2: there is no flag 'betta'; did you mean 'beta'?",
         "/page.html:7: there is no flag 'dork'; did you mean 'dark'?",
+        "/page.html:8: there is no flag 'darc'; did you mean 'dark'?",
         "/page.html:3: there is no flag 'new_chekout'; did you mean 'new-checkout'?",
         "/page.txt:1: there is no flag 'bella'; did you mean 'beta'?",
     ]

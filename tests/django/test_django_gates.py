@@ -11,6 +11,7 @@ from asgiref.sync import iscoroutinefunction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.test import AsyncClient, Client, RequestFactory
 from django.urls import include, path, reverse
+from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import TemplateView
@@ -71,6 +72,17 @@ class AsyncMixed(FlagRequiredMixin, View):
         return HttpResponse("async class")
 
 
+@method_decorator(flag_required("for-ann", otherwise=old), name="dispatch")
+class AsyncByMethod(View):
+    async def get(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponse("async class")
+
+
+@method_decorator([flag_required("for-ann", redirect_to="home"), csrf_exempt], name="dispatch")
+class AsyncAway(AsyncByMethod):
+    pass
+
+
 shop_urls = ([path("basket/<str:word>", page, name="basket"), path("pay", apage, name="pay")], "shop")
 
 urlpatterns = [
@@ -87,6 +99,8 @@ urlpatterns = [
     path("mixed", Mixed.as_view()),
     path("mixed-any", MixedAny.as_view()),
     path("async-mixed", AsyncMixed.as_view()),
+    path("async-by-method", AsyncByMethod.as_view()),
+    path("async-away", AsyncAway.as_view()),
     flag_path("gated/<str:word>", page, {"word": "given"}, name="gated-path", flag="new-checkout"),
     flag_re_path(r"^re/(?P<word>\w+)$", page, name="gated-re", flag="new-checkout", status=410),
     flag_path("shop/", include(shop_urls, namespace="shop"), flag="new-checkout"),
@@ -153,17 +167,18 @@ def test_gate_async(url: str) -> None:
     assert asyncio.run(both()) == [shut, opened]
 
 
+@pytest.mark.parametrize(("url", "shut"), [("/async-mixed", "aold"), ("/async-by-method", "old"), ("/async-away", 302)])
 @pytest.mark.django_db(transaction=True)
-def test_async_class_awaits_the_user(django_user_model: Any) -> None:
+def test_async_class_awaits_the_user(django_user_model: Any, url: str, shut: Any) -> None:
     """A gate on an asynchronous class awaits the user whom the rule asks about, and never blocks the loop."""
     ann = django_user_model.objects.create(id="ann", username="ann", email="ann@yourcompany.com")
 
-    async def both() -> list[str]:
+    async def both() -> list[Any]:
         anonymous, client = AsyncClient(), AsyncClient()
         await client.aforce_login(ann)
-        return [told(await each.get("/async-mixed")) for each in (anonymous, client)]
+        return [told(await each.get(url)) for each in (anonymous, client)]
 
-    assert asyncio.run(both()) == ["aold", "async class"]
+    assert asyncio.run(both()) == [shut, "async class"]
 
 
 def test_redirect_by_name() -> None:

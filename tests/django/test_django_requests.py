@@ -270,6 +270,32 @@ def test_async_streams_keep_the_request() -> None:
     assert asyncio.run(ask()) == b"TrueTrue"
 
 
+def test_observers_of_a_client_that_went_away() -> None:
+    """Observers are told of a request that Django cancels because nobody waits for its answer any more."""
+    from flagmiddleware.django import FlagMiddleware
+
+    seen: list[Any] = []
+    installation().observers.add(seen.append)
+
+    async def ask() -> None:
+        started = asyncio.Event()
+
+        async def view(request: HttpRequest) -> HttpResponse:
+            request.flags.is_enabled("for-path")
+            started.set()
+            await asyncio.Event().wait()
+            return HttpResponse()
+
+        task = asyncio.ensure_future(FlagMiddleware(view)(RequestFactory().get("/")))
+        await started.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(ask())
+    assert [(told.raised, list(told.evaluations)) for told in seen] == [(True, ["for-path"])]
+
+
 def test_files_stay_cacheable() -> None:
     """A file is streamed too, but no flag is read while it is sent: its headers are left alone."""
     response = Client().get("/file")

@@ -6,9 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import include, path
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.decorators import api_view, authentication_classes, permission_classes
 from rest_framework.permissions import BasePermission, IsAuthenticated
@@ -128,6 +131,11 @@ class Early(Api):
         return Response([*self.before, here.is_enabled("for-ann"), here.evaluate("for-path") is self.evaluation])
 
 
+@method_decorator(flag_required("for-ann"), name="dispatch")
+class ByMethod(Api):
+    """Django's own way to decorate a class."""
+
+
 router = SimpleRouter()
 router.register("books", Books, basename="books")
 
@@ -141,6 +149,10 @@ urlpatterns = [
     path("away", Away.as_view()),
     path("under", under),
     path("over", over),
+    path("by-method", ByMethod.as_view()),
+    flag_path("members", login_required(Api.as_view()), flag="for-all"),
+    flag_path("in/", include([path("members", login_required(Api.as_view()))]), flag="for-all"),
+    path("never-kept", flag_required("for-all")(never_cache(Api.as_view()))),
     path("early", flag_required("for-ann")(Early.as_view())),
     flag_path("by-path", Api.as_view(), flag="for-ann"),
     flag_path("included/", include([path("api", Api.as_view())]), flag="for-ann"),
@@ -154,6 +166,7 @@ def _site(settings: Any, install: Callable[..., Any]) -> None:
     install(
         {
             "for-ann": {"rules": [{"if": {"user": "ann"}, "serve": True}]},
+            "for-all": {"rules": [{"serve": True}]},
             "for-path": {"rules": [{"if": {"path": "/early"}, "serve": True}]},
         }
     )
@@ -182,6 +195,7 @@ def get(url: str, name: str = "") -> Any:
         ("/over", "over", 404),
         ("/by-path", "api", 404),
         ("/included/api", "api", 404),
+        ("/by-method", "api", 404),
         ("/books/", "books", 404),
         ("/books/7/", "7", 404),
     ],
@@ -217,6 +231,19 @@ def test_token_users_vary() -> None:
 def test_over_keeps_the_view() -> None:
     """Over ``@api_view``, the view keeps its class's name and text and stays exempt from CSRF checks, as it must."""
     assert (over.cls.__name__, over.cls.__doc__, over.csrf_exempt) == ("over", "Over.", True)
+
+
+@pytest.mark.parametrize("url", ["/members", "/in/members"])
+@pytest.mark.django_db
+def test_over_other_decorators(url: str) -> None:
+    """A gate over ``login_required`` over a view of REST framework's leaves that in force."""
+    assert get(url) == 302
+
+
+@pytest.mark.django_db
+def test_over_a_decorator_of_the_response() -> None:
+    """What a decorator below the gate does to the response is done."""
+    assert "no-store" in Client().get("/never-kept")["Cache-Control"]
 
 
 def test_permission_mistakes() -> None:

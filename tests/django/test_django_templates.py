@@ -155,6 +155,12 @@ def test_explicit_flags_win_over_the_request(site: Flags) -> None:
     assert show(BLOCK, flags=ann) == "new"
 
 
+def test_something_else_called_request(site: Flags) -> None:
+    """An email about a customer's request is no page: what is called ``request`` there has no flags, and needs none."""
+    email = engines["django"].from_string('{% load flags %}{% flag "for-ann" %}on{% else %}off{% endflag %}')
+    assert email.render({"request": object()}) == "off"
+
+
 def test_without_request() -> None:
     """A template without any context is rendered for nobody in particular."""
     assert render_to_string("part.html") == "beta"

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import unittest
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -116,6 +117,34 @@ def test_other_threads() -> None:
     assert seen == [False]
 
 
+def test_one_object_in_many_tasks_and_threads() -> None:
+    """One object entered by several tasks or threads at once restores for each what it had before."""
+    override, both_in = override_flags({"new-checkout": True}), threading.Barrier(2, timeout=10)
+
+    async def task(before: int, inside: int) -> list[bool]:
+        for _ in range(before):
+            await asyncio.sleep(0)
+        with override:
+            for _ in range(inside):
+                await asyncio.sleep(0)
+            seen = FLAGS.is_enabled("new-checkout")
+        return [seen, FLAGS.is_enabled("new-checkout")]
+
+    async def tasks() -> list[list[bool]]:
+        return await asyncio.gather(task(0, 3), task(1, 5))
+
+    def thread() -> list[bool]:
+        with override:
+            both_in.wait()
+            seen = FLAGS.is_enabled("new-checkout")
+            both_in.wait()
+        return [seen, FLAGS.is_enabled("new-checkout")]
+
+    assert asyncio.run(tasks()) == [[True, False]] * 2
+    with ThreadPoolExecutor(2) as pool:
+        assert [each.result() for each in [pool.submit(thread), pool.submit(thread)]] == [[True, False]] * 2
+
+
 def test_per_user() -> None:
     """``user=`` overrides for one user, by id or by object; the others are decided as usual."""
 
@@ -145,9 +174,30 @@ def test_async_generator_refused() -> None:
             yield 1
 
 
+def test_attributes_of_a_class() -> None:
+    """A callable attribute that is no method stays what it is, whatever its name."""
+
+    class Client:
+        def __call__(self, *given: Any) -> Any:
+            return given
+
+    @override_flags(new_checkout=True)
+    class Suite:
+        test_client = Client()
+
+    assert Suite().test_client(1) == (1,)
+
+
 @override_flags(new_checkout=True)
 class TestClass:
     """A decorated class overrides for each of its tests."""
+
+    def setup_class(cls) -> None:  # noqa: N805 - pytest takes it without the decorator, too
+        assert FLAGS.is_enabled("new-checkout")
+
+    @classmethod
+    def teardown_class(cls) -> None:
+        assert FLAGS.is_enabled("new-checkout")
 
     def setup_method(self) -> None:
         assert FLAGS.is_enabled("new-checkout")

@@ -112,6 +112,51 @@ def test_restored():
     result.assert_outcomes(passed=6)
 
 
+def test_coroutines(pytester: pytest.Pytester) -> None:
+    """Marks and the fixture hold in a coroutine whose runner was made earlier, with a context of its own."""
+    result = run(
+        pytester,
+        """
+import unittest
+
+class Unit(unittest.IsolatedAsyncioTestCase):
+    async def asyncSetUp(self):
+        self.before = on("new-checkout")
+
+    @pytest.mark.flags(new_checkout=True)
+    async def test_mark(self):
+        assert self.before and on("new-checkout")
+
+    async def test_restored(self):
+        assert not self.before and not on("new-checkout")
+
+@pytest.fixture(scope="module")
+def anyio_backend():
+    return "asyncio"
+
+@pytest.fixture(scope="module")
+async def server(anyio_backend):
+    yield
+
+@pytest.mark.anyio
+@pytest.mark.flags(new_checkout=True)
+async def test_first(server, flags):
+    flags.enable("beta")
+    assert on("new-checkout") and on("beta")
+
+@pytest.mark.anyio
+@pytest.mark.vary_flags("beta")
+async def test_second(server, flagmiddleware_variation):
+    assert not on("new-checkout") and on("beta") is flagmiddleware_variation["beta"]
+
+@pytest.mark.anyio
+async def test_third(server):
+    assert not on("new-checkout") and not on("beta") and not ACTIVE
+""",
+    )
+    result.assert_outcomes(passed=6)
+
+
 def test_vary(pytester: pytest.Pytester) -> None:
     """``vary_flags`` runs a test under every combination and says which in its id."""
     result = run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from inspect import isfunction
 from typing import Any, Final, NamedTuple
 
 from django.apps import AppConfig
@@ -110,17 +111,33 @@ def gates_in_urls(resolver: URLResolver) -> Iterator[Gated]:
 
 
 def _gates_on(view: Any) -> Iterator[Gated]:
-    """Those on a view, however many decorators deep, on its class, and among its permissions."""
-    seen: set[int] = set()
-    named = getattr(view, "view_class", None) or getattr(view, "cls", None) or view
+    """Those on a view, however many decorators deep, on its class and what that inherits, and among its permissions."""
+    cls = getattr(view, "view_class", None) or getattr(view, "cls", None)
+    named = cls or view
     where = f"flag_required on {getattr(named, '__module__', '')}.{getattr(named, '__qualname__', named)}"
+    holders = list(_unwrapped(view))
+    if cls is not None:
+        holders += [cls, *getattr(cls, "permission_classes", ())]
+        holders += (layer for member in _members(cls) for layer in _unwrapped(member))
+    for holder in holders:
+        make = getattr(holder, "get_flag_gate", None)
+        gate = make() if make is not None else gate_of(holder)
+        if gate is not None:
+            yield Gated(gate, where)
+
+
+def _members(cls: type) -> Iterator[Any]:
+    """The methods of a view class, those that a subclass replaced aside."""
+    seen: set[str] = set()
+    for home in cls.__mro__:
+        yield from (member for name, member in vars(home).items() if name not in seen and isfunction(member))
+        seen |= vars(home).keys()
+
+
+def _unwrapped(view: Any) -> Iterator[Any]:
+    """A function and those that it decorates."""
+    seen: set[int] = set()
     while view is not None and id(view) not in seen:
         seen.add(id(view))
-        cls = getattr(view, "view_class", None) or getattr(view, "cls", None)
-        classes = [cls, *getattr(cls, "permission_classes", ())] if cls is not None else []
-        for holder in (view, *classes):
-            make = getattr(holder, "get_flag_gate", None)
-            gate = make() if make is not None else gate_of(holder)
-            if gate is not None:
-                yield Gated(gate, where)
+        yield view
         view = getattr(view, "__wrapped__", None)

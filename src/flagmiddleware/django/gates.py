@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
 
 from asgiref.sync import async_to_sync, iscoroutinefunction, sync_to_async
 from django.http import Http404, HttpRequest, HttpResponse
@@ -44,12 +44,23 @@ def gate_view(view: Any, gate: Gate) -> Any:
     """The view function behind the gate."""
     if not callable(view):
         raise ConfigurationError(f"flag_required: {view!r} is not a view")
-    cls = getattr(view, "cls", None)
-    if cls is not None and _is_rest(cls):
+    owner = _owner(view)
+    cls = getattr(view, "cls", None) if owner is None else type(owner)
+    if cls is not None and _is_rest(cls) and (owner is None or getattr(view, "__name__", "") == "dispatch"):
         return _gate_rest_view(view, cls, gate)
-    wrapped = _gate_async(view, gate) if iscoroutinefunction(view) else _gate_sync(view, gate)
+    is_async = iscoroutinefunction(view) or getattr(owner, "view_is_async", False)
+    wrapped = _gate_async(view, gate) if is_async else _gate_sync(view, gate)
     setattr(wrapped, GATE_ATTRIBUTE, gate)
     return wrapped
+
+
+def _owner(view: Any) -> Any:
+    """The view object whose method ``method_decorator`` has decorated here, under other decorators too; else None."""
+    while view is not None:
+        if isinstance(view, partial):
+            return getattr(view.func, "__self__", None)
+        view = getattr(view, "__wrapped__", None)
+    return None
 
 
 def _gate_sync(view: Callable[..., Any], gate: Gate) -> Callable[..., Any]:
@@ -66,7 +77,8 @@ def _gate_async(view: Callable[..., Any], gate: Gate) -> Callable[..., Any]:
     @wraps(view)
     async def gated(request: Any, *args: Any, **kwargs: Any) -> Any:
         if await gate.aallows(_authenticated_flags(request)):
-            return await view(request, *args, **kwargs)
+            answer = view(request, *args, **kwargs)
+            return await answer if isawaitable(answer) else answer
         return await _ashut(gate, request, args, kwargs)
 
     return gated
@@ -130,6 +142,7 @@ def _gate_class(cls: type, gate: Gate) -> type:
         def gated(self: Any, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             return _pass(gate, self, request, args, kwargs, lambda: dispatch(self, request, *args, **kwargs))
 
+        setattr(gated, GATE_ATTRIBUTE, gate)
         cls.dispatch = gated
     else:
         raise ConfigurationError(f"flag_required: {cls.__qualname__} is not a view class: it has no dispatch()")
@@ -196,6 +209,7 @@ def _gate_authentication(cls: Any, gate: Gate) -> None:
         authenticate(self, request)
         _pass_rest(self, gate, request)
 
+    setattr(gated, GATE_ATTRIBUTE, gate)
     cls.perform_authentication = gated
 
 
@@ -213,15 +227,33 @@ def _pass_rest(view: Any, gate: Gate, request: Any) -> None:
         setattr(view, method, lambda *_, **__: answer)
 
 
-def _same_class(cls: type) -> type:
-    return type(cls.__name__, (cls,), {"__module__": cls.__module__, "__doc__": cls.__doc__})
+_GATES: Final = "_flagmiddleware_gates"
+"""On Django's request: the gates that wait until REST framework has authenticated."""
 
 
 def _gate_rest_view(view: Any, cls: Any, gate: Gate) -> Any:
-    """A function that REST framework made of a class: made again, of a class with the gate in it."""
-    gated = _gate_class(_same_class(cls), gate)
-    actions = getattr(view, "actions", None)
-    arguments = (actions,) if actions else ()
-    made = gated.as_view(*arguments, **getattr(view, "initkwargs", {}))  # type: ignore[attr-defined]
-    setattr(made, GATE_ATTRIBUTE, gate)
-    return made
+    """A function that REST framework made of a class, maybe with decorators over it, which stay where they are.
+
+    The gate comes with the request; what waits for it in the class does nothing for requests that bring none.
+    """
+    if not hasattr(cls.perform_authentication, _GATES):
+        cls.perform_authentication = _after(cls.perform_authentication)
+
+    @wraps(view)
+    def gated(request: Any, *args: Any, **kwargs: Any) -> Any:
+        request.__dict__.setdefault(_GATES, []).append(gate)
+        return view(request, *args, **kwargs)
+
+    setattr(gated, GATE_ATTRIBUTE, gate)
+    return gated
+
+
+def _after(authenticate: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+    @wraps(authenticate)
+    def authenticated(self: Any, request: Any) -> None:
+        authenticate(self, request)
+        for gate in request._request.__dict__.pop(_GATES, ()):
+            _pass_rest(self, gate, request)
+
+    setattr(authenticated, _GATES, True)
+    return authenticated

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from time import time
 from typing import Any, Final, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
 from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.cache import get_max_age, patch_cache_control
 
 from ..web.caching import PUBLIC, SHARED_ONLY, CachePolicy
 from ..web.current import CURRENT, activate, deactivate
@@ -24,6 +27,7 @@ __all__ = ["TRACED", "DjangoHeaders", "FlagMiddleware"]
 TRACED: Final = "flagmiddleware.traced"
 """In a request's META: somebody (the toolbar's panel) wants to know where its flags are read."""
 
+_NOT_KEPT: Final = re.compile("private|no-cache|no-store", re.IGNORECASE)
 _CACHING: Final = frozenset({"vary", "cache-control", *map(str.lower, SHARED_ONLY)})
 
 
@@ -55,6 +59,9 @@ class FlagMiddleware:
         token = CURRENT.set(here)
         try:
             response = self.get_response(request)
+        except BaseException:  # Django answers what fails: this is a client that went away, or the end of the process
+            installation.observe(here, 500, raised=True)
+            raise
         finally:
             CURRENT.reset(token)
         return _finish(installation, here, response)
@@ -76,6 +83,9 @@ class _AsyncFlagMiddleware(FlagMiddleware):
         token = CURRENT.set(here)
         try:
             response = await self.get_response(request)
+        except BaseException:  # Django answers what fails: this is a client that went away, or the end of the process
+            installation.observe(here, 500, raised=True)
+            raise
         finally:
             CURRENT.reset(token)
         return _finish(installation, here, response)
@@ -111,6 +121,7 @@ def _finish(installation: Installation, here: RequestFlags, response: HttpRespon
         if policy is not PUBLIC:
             if policy is None or not _patched(response, policy):
                 installation.finish(here, DjangoHeaders(response))
+                _age(here, response)
             if policy is None or not policy.private:  # no cache stores what is private
                 _let_store(here.request, response)
     else:
@@ -128,6 +139,16 @@ def _let_store(request: HttpRequest, response: HttpResponseBase) -> None:
     """
     if not (settings.USE_I18N and "accept-language" in response.headers.get("Vary", "").lower()):
         allow_storing(request)
+
+
+def _age(here: RequestFlags, response: HttpResponseBase) -> None:
+    """Give a page an age where Django's cache would, which knows nothing of the schedules that end it."""
+    until = here.plan.next_change
+    if until is None or response.status_code not in (200, 304) or not here.request.__dict__.get("_cache_update_cache"):
+        return
+    if get_max_age(response) is None and not _NOT_KEPT.search(response.headers.get("Cache-Control", "")):
+        seconds = max(0, min(int(until - time()), settings.CACHE_MIDDLEWARE_SECONDS))
+        patch_cache_control(response, max_age=seconds)
 
 
 def _patched(response: HttpResponseBase, policy: CachePolicy) -> bool:

@@ -18,6 +18,7 @@ _TAG: Final = re.compile(
     r"""|\bflag(?:_value|_variant)?\(\s*(?P<p>["'])(?P<call>[^"'{}\n]+)(?P=p)"""
     r"""|(?P<o>["'])(?P<test>[^"'{}\n]+)(?P=o)\s+is\s+(?:not\s+)?enabled_flag\b"""
 )
+_CACHE_KEY: Final = re.compile(r"""\{%[-+]?\s*flags_cache_key((?:\s+(?:"[^"{}\n]+"|'[^'{}\n]+'))+)""")
 _LOOKUP: Final = re.compile(r"\bflags\.(?P<name>[a-z][a-z0-9_]*)")
 _CODE: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _SILENT: Final = re.compile(
@@ -38,6 +39,9 @@ def mentions_in(text: str, file: str, *, lookups: bool) -> Iterator[Mention]:
     for found in _TAG.finditer(text):
         key = found["tag"] or found["call"] or found["test"]
         yield Mention(key, file, text.count("\n", 0, found.start()) + 1)
+    for found in _CACHE_KEY.finditer(text):
+        for key in found[1].split():
+            yield Mention(key.strip("\"'"), file, text.count("\n", 0, found.start()) + 1)
     if lookups:
         for code in _CODE.finditer(text):
             for name in _LOOKUP.finditer(code[0]):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.http import HttpRequest
+
 from ..bound import BoundFlags
 from ..errors import ConfigurationError
 from ..web.lookup import FlagLookup
@@ -30,5 +32,8 @@ def find_flags(context: Any) -> BoundFlags:
     given = context.get("flags")
     if isinstance(given, FlagLookup | BoundFlags):
         return bound_flags(given)
-    request = context.get("request") or getattr(context, "request", None)
-    return current_flags() if request is None else flags_from(request)
+    for request in (context.get("request"), getattr(context, "request", None)):
+        # An email about somebody's request may well call that so.
+        if isinstance(getattr(request, "_request", request), HttpRequest):
+            return flags_from(request)
+    return current_flags()

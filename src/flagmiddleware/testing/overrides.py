@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from functools import wraps
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction, signature
 from types import TracebackType
 from typing import Any, Final, TypeVar
 from unittest import TestCase
 
-from ..overrides import Override, overriding
+from ..overrides import Override, current, layered, overriding
 
-__all__ = ["for_users", "named", "open_layer", "override_flags"]
+__all__ = ["carried", "for_users", "named", "open_layer", "override_flags"]
 
 T = TypeVar("T")
 
+_inside: ContextVar[tuple[AbstractContextManager[None], ...]] = ContextVar("flagmiddleware_entered", default=())
+"""The blocks that this thread of control has entered."""
+
 _PYTEST: Final = ("setup_method", "teardown_method")
-_PREPARATIONS: Final = ("setUp", "asyncSetUp", "tearDown", "asyncTearDown", *_PYTEST)
+_PYTEST_CLASS: Final = ("setup_class", "teardown_class")
+_PREPARATIONS: Final = ("setUp", "asyncSetUp", "tearDown", "asyncTearDown", *_PYTEST, *_PYTEST_CLASS)
 """What runs for each test of a class and must see the same flags as the test does."""
 
 
@@ -94,12 +99,18 @@ class override_flags:  # noqa: N801 - used as a function, a decorator and a cont
         block = overriding(self.values)
         block.__enter__()
         self._entered.append(block)
+        _inside.set((*_inside.get(), block))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._entered.pop().__exit__(kind, error, traceback)
+        # Another thread or task may have entered the same object meanwhile: take back what was entered here.
+        here = _inside.get()
+        block = next((block for block in reversed(self._entered) if block in here), self._entered[-1])
+        self._entered.remove(block)
+        _inside.set(tuple(other for other in here if other is not block))
+        block.__exit__(kind, error, traceback)
 
     def __call__(self, decorated: T) -> T:
         """Decorate a function or a class; each call overrides anew, so tests may run side by side."""
@@ -162,11 +173,13 @@ def _decorate_class(cls: type, values: Mapping[str, Override]) -> None:
 def _decorate_methods(cls: type, names: Iterable[str], values: Mapping[str, Override]) -> None:
     for name in names:
         method = next((vars(home)[name] for home in cls.__mro__ if name in vars(home)), None)
-        if isinstance(method, staticmethod | classmethod):
+        if name in _PYTEST_CLASS and method is not None:
+            setattr(cls, name, _around_class(method, values))
+        elif isinstance(method, staticmethod | classmethod):
             setattr(cls, name, type(method)(_decorate(method.__func__, values)))
         elif name in _PYTEST and callable(method):
             setattr(cls, name, _around_method(method, values))
-        elif callable(method) and not isinstance(method, type):
+        elif callable(method) and not isinstance(method, type) and hasattr(method, "__get__"):
             setattr(cls, name, _decorate(method, values))
 
 
@@ -180,6 +193,18 @@ def _around_method(function: Callable[..., Any], values: Mapping[str, Override])
             return function(self, method) if count > 1 else function(self)
 
     return around
+
+
+def _around_class(method: Any, values: Mapping[str, Override]) -> Any:
+    """pytest calls these with the class, whether they are class methods or not."""
+    function: Callable[..., Any] = getattr(method, "__func__", method)
+
+    @wraps(function)
+    def around(cls: Any) -> Any:
+        with overriding(values):
+            return function(cls)
+
+    return classmethod(around)
 
 
 def _decorate_set_up_class(cls: type[TestCase], values: Mapping[str, Override]) -> None:
@@ -196,11 +221,21 @@ def _decorate_set_up_class(cls: type[TestCase], values: Mapping[str, Override]) 
     cls.setUpClass = classmethod(set_up_class)  # type: ignore[assignment]
 
 
+def carried(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A coroutine function that runs under the overrides of here and now, in whatever context a runner starts it."""
+    layer = current()
+
+    @wraps(function)
+    async def carrying(*args: Any, **kwargs: Any) -> Any:
+        with layered(layer):
+            return await function(*args, **kwargs)
+
+    return carrying
+
+
 @contextmanager
 def open_layer() -> Iterator[dict[str, Override]]:
     """Overrides that may still be added to and taken back while the block lasts; what the ``flags`` fixture holds."""
-    from ..overrides import current, layered
-
     values: dict[str, Override] = dict(current())
     with layered(values):
         yield values

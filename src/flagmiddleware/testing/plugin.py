@@ -76,6 +76,31 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
         return (yield)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Take the overrides along to coroutines: a runner that was made before has another context than this one."""
+    from inspect import iscoroutinefunction
+
+    from ..overrides import ACTIVE
+
+    test = getattr(item, "obj", None)
+    if not ACTIVE or not iscoroutinefunction(test):
+        return (yield)
+    from .overrides import carried
+
+    instance = getattr(item, "instance", None)
+    names = [item.name, "asyncSetUp", "asyncTearDown"] if hasattr(instance, "asyncSetUp") else []
+    for name in names:
+        setattr(instance, name, carried(getattr(instance, name)))
+    if not names:
+        item.obj = carried(test)  # type: ignore[attr-defined]
+    try:
+        return (yield)
+    finally:
+        if not names:
+            item.obj = test  # type: ignore[attr-defined]
+
+
 def _variation_of(item: pytest.Item) -> Mapping[str, Any] | None:
     callspec = getattr(item, "callspec", None)
     return None if callspec is None else callspec.params.get(_VARIATION)

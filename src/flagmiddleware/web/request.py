@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from time import monotonic, perf_counter
-from typing import TYPE_CHECKING, Any, ClassVar
+from time import monotonic, perf_counter, time
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from ..bound import BoundFlags, OverriddenFlags
 from ..model import Evaluation, Ruleset
@@ -114,6 +114,10 @@ class _Overridden(RequestFlags, kw_only=True, eq=False, weakref=True):
             OverriddenFlags._remember(self, key, evaluation)
 
 
+_SOON: Final = 24 * 3600
+"""Seconds. A cache inside of the framework may keep a page for that long, past a schedule's boundary."""
+
+
 class Unbound(RequestFlags, kw_only=True, eq=False, weakref=True):
     """Nothing was read yet. Each method here is another function from then on: ``self`` has changed its class.
 
@@ -150,6 +154,8 @@ class Unbound(RequestFlags, kw_only=True, eq=False, weakref=True):
         self.context_field = context  # type: ignore[misc]
         if installation.debugs and installation.is_debugging(self.request):
             self._memo = TracingMemo()
+        if plan.next_change is not None and installation.facts.touches and plan.next_change - time() < _SOON:
+            installation.facts.touched(self.request, "time")
         if installation.signs and installation.overrides.idle is not plan.ruleset:
             self._follow_link(plan.ruleset)
         if ACTIVE or self._memo is not None or self.qa:
