@@ -136,6 +136,25 @@ class ByMethod(Api):
     """Django's own way to decorate a class."""
 
 
+class Unasked(Api):
+    """Leaves out what REST framework does before a view."""
+
+    def initial(self, request: Any, *args: Any, **kwargs: Any) -> None:
+        """Nothing: nobody is authenticated."""
+
+
+class Plain(Api):
+    """An asynchronous function in the place of REST framework's own, as libraries for asynchronous views make it."""
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Any:
+        async def view(request: Any) -> HttpResponse:
+            return HttpResponse("served")
+
+        view.cls = cls  # type: ignore[attr-defined]
+        return view
+
+
 router = SimpleRouter()
 router.register("books", Books, basename="books")
 
@@ -153,6 +172,9 @@ urlpatterns = [
     flag_path("members", login_required(Api.as_view()), flag="for-all"),
     flag_path("in/", include([path("members", login_required(Api.as_view()))]), flag="for-all"),
     path("never-kept", flag_required("for-all")(never_cache(Api.as_view()))),
+    path("unasked", flag_required("for-ann")(Unasked.as_view())),
+    path("plain", flag_required("for-ann")(Plain.as_view())),
+    path("plain-for-all", flag_required("for-all")(Plain.as_view())),
     path("early", flag_required("for-ann")(Early.as_view())),
     flag_path("by-path", Api.as_view(), flag="for-ann"),
     flag_path("included/", include([path("api", Api.as_view())]), flag="for-ann"),
@@ -231,6 +253,19 @@ def test_token_users_vary() -> None:
 def test_over_keeps_the_view() -> None:
     """Over ``@api_view``, the view keeps its class's name and text and stays exempt from CSRF checks, as it must."""
     assert (over.cls.__name__, over.cls.__doc__, over.csrf_exempt) == ("over", "Over.", True)
+
+
+@pytest.mark.parametrize("url", ["/unasked", "/plain"])
+@pytest.mark.django_db
+def test_a_gate_that_nobody_asked_is_shut_all_the_same(url: str) -> None:
+    """A view that never authenticates, synchronous or not, is judged by who is known: it is not simply served."""
+    assert get(url) == 404
+
+
+@pytest.mark.django_db
+def test_an_asynchronous_rest_view_stays_one() -> None:
+    """Where the gate is open, the view is awaited as before."""
+    assert Client().get("/plain-for-all").content == b"served"
 
 
 @pytest.mark.parametrize("url", ["/members", "/in/members"])

@@ -239,10 +239,28 @@ def _gate_rest_view(view: Any, cls: Any, gate: Gate) -> Any:
     if not hasattr(cls.perform_authentication, _GATES):
         cls.perform_authentication = _after(cls.perform_authentication)
 
-    @wraps(view)
-    def gated(request: Any, *args: Any, **kwargs: Any) -> Any:
-        request.__dict__.setdefault(_GATES, []).append(gate)
-        return view(request, *args, **kwargs)
+    if iscoroutinefunction(view):
+
+        @wraps(view)
+        async def gated(request: Any, *args: Any, **kwargs: Any) -> Any:
+            request.__dict__.setdefault(_GATES, []).append(gate)
+            answer = await view(request, *args, **kwargs)
+            for waiting in request.__dict__.pop(_GATES, ()):
+                if not await waiting.aallows(flags_from(request)):
+                    return await _ashut(waiting, request, args, kwargs)
+            return answer
+
+    else:
+
+        @wraps(view)
+        def gated(request: Any, *args: Any, **kwargs: Any) -> Any:
+            request.__dict__.setdefault(_GATES, []).append(gate)
+            answer = view(request, *args, **kwargs)
+            # Nobody asked: a decorator below answered by itself, or the view leaves out REST framework's own `initial`.
+            for waiting in request.__dict__.pop(_GATES, ()):
+                if not waiting.allows(flags_from(request)):
+                    return _shut(waiting, request, args, kwargs)
+            return answer
 
     setattr(gated, GATE_ATTRIBUTE, gate)
     return gated
