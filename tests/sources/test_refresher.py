@@ -70,6 +70,12 @@ def refreshers() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "flagmiddleware-refresher"]
 
 
+@pytest.fixture(autouse=True)
+def _alone() -> None:
+    """Threads of other files' flags, closed in the middle of a fetch, leave when it ends: they are not counted here."""
+    wait_for(lambda: not refreshers(), "another file's refresher never left")
+
+
 def driving(flags: Flags) -> refresher.Refresher:
     made = flags._holder.refresher
     assert isinstance(made, refresher.Refresher)
