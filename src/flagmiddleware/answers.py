@@ -7,11 +7,12 @@ from typing import Any, Final
 
 from .model import ErrorCode, Evaluation, Flag, Reason, Rule
 
-__all__ = ["Answers", "fit", "is_on", "not_found", "rule_name"]
+__all__ = ["LONGEST", "Answers", "fit", "is_on", "not_found", "rule_name"]
 
 _KEYLESS: Final = "is needed to place the subject and the context has none that can be hashed"
 _NO_TARGETING_KEY: Final = f"a targeting key {_KEYLESS}"  # one text for all flags
-_LONGEST: Final = 500  # characters of a message: a definition or an attribute in it may be megabytes long
+LONGEST: Final = 500
+"""Characters of a message: a definition or an attribute that it quotes may be megabytes long."""
 
 
 def rule_name(rule: Rule, place: int) -> str:
@@ -59,7 +60,7 @@ class Answers:
         flag = self.flag
         if variant is not None and variant not in flag.variants:
             code, reason = ErrorCode.GENERAL, Reason.ERROR
-            message, variant = f"flag {flag.key!r} has no variant {variant!r}"[:_LONGEST], flag.off
+            message, variant = f"flag {flag.key!r} has no variant {variant!r}"[:LONGEST], flag.off
         value = None if variant is None else flag.variants[variant]
         return Evaluation(
             flag_key=flag.key,
@@ -96,7 +97,7 @@ class Answers:
     def failed(self, code: ErrorCode, message: str) -> Evaluation:
         """What a flag serves that could not be decided."""
         # Not kept: the message may quote an attribute, and there are as many of these as there are subjects.
-        return self._build(self.flag.off, Reason.ERROR, None, code, message[:_LONGEST])
+        return self._build(self.flag.off, Reason.ERROR, None, code, message[:LONGEST])
 
 
 def not_found(key: object) -> Evaluation:

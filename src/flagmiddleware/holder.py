@@ -14,6 +14,7 @@ from threading import Thread
 from time import monotonic, time
 from typing import Final, NamedTuple, Protocol
 
+from .answers import LONGEST
 from .errors import FlagMiddlewareError, SourceError
 from .log import log
 from .model import Ruleset
@@ -27,7 +28,6 @@ __all__ = ["Holder", "Refresher"]
 _INLINE_BYTES: Final = {"json": 64 * 1024, "yaml": 16 * 1024}  # about 3 ms of parsing each
 _START_TIMEOUT: Final = 2.0  # seconds that a start waits for the network, unless the source says otherwise
 _TOLD: Final = 20  # faults in one message: beyond that, nobody reads on
-_LONGEST: Final = 500  # characters of a fault: what it quotes may be megabytes long
 _TAIL: Final = 200  # bytes by which the end of a text is found again in the one before it
 _LOADING_LIMIT: Final = 60.0  # seconds after which a reload that never reported back is started anew
 
@@ -53,13 +53,19 @@ class Refresher(Protocol):
         ...
 
 
+def _documents(snapshot: Snapshot) -> Mapping[str, bytes]:
+    """The texts of a snapshot by name; none where it is in layers, or needs no reading."""
+    data = snapshot.data
+    if isinstance(data, Layers | Ruleset):
+        return {}
+    return data if isinstance(data, Mapping) else {snapshot.name: data}
+
+
 def _is_big(snapshot: Snapshot) -> bool:
     data = snapshot.data
-    if isinstance(data, Ruleset):
-        return False
     if isinstance(data, Layers):
         return any(layer is not None and _is_big(layer) for layer in (data.lower, data.upper))
-    documents = data if isinstance(data, Mapping) else {snapshot.name: data}
+    documents = _documents(snapshot)
     json = all(name.endswith((".json", ".toml")) or text[:1] == b"{" for name, text in documents.items())
     return sum(map(len, documents.values())) > _INLINE_BYTES["json" if json else "yaml"]
 
@@ -73,11 +79,8 @@ def _is_ended(snapshot: Snapshot) -> bool:
 
 def _goes_on(known: Snapshot | None, snapshot: Snapshot) -> bool:
     """Whether a document ends where its text of before went on, as while it is being written over from the start."""
-    if known is None or isinstance(known.data, Layers | Ruleset) or isinstance(snapshot.data, Layers | Ruleset):
-        return False
-    before = known.data if isinstance(known.data, Mapping) else {known.name: known.data}
-    now = snapshot.data if isinstance(snapshot.data, Mapping) else {snapshot.name: snapshot.data}
-    return any(_continues(before.get(name, b""), text) for name, text in now.items())
+    before = {} if known is None else _documents(known)
+    return any(_continues(before.get(name, b""), text) for name, text in _documents(snapshot).items())
 
 
 def _continues(before: bytes, text: bytes) -> bool:
@@ -252,7 +255,7 @@ class Holder:
 
     def _tell_faults(self, ruleset: Ruleset, snapshot: Snapshot) -> None:
         """Name the flags that nobody could read, where the others are served all the same: once, and in the status."""
-        faults = [flag.error[:_LONGEST] for flag in ruleset.flags.values() if flag.error is not None]
+        faults = [flag.error[:LONGEST] for flag in ruleset.flags.values() if flag.error is not None]
         more = [f"and {len(faults) - _TOLD} more"] if len(faults) > _TOLD else []
         message = "\n".join(faults[:_TOLD] + more)
         if message and message not in self.last_error:

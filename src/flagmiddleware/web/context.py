@@ -47,11 +47,10 @@ class WebContext(LazyContext):
     request: Any
     sent: bool
     """The headers left: a cookie would come too late."""
-    is_plain: bool
-    """None of the following was set: what was read is all there is to know. True at first."""
-
     user_object: Any
     """UNREAD at first."""
+    is_plain: bool
+    """None of the following was set: what was read is all there is to know. True at first."""
 
     # Defaults on the class: most requests change none of these, and every request would pay for setting them.
     key: Any = None
@@ -94,6 +93,7 @@ class WebContext(LazyContext):
 
     def encode_key(self) -> bytes:
         """Encode the targeting key, keep the bytes and return them; empty where the key has no bucket."""
+        # As the context's own does, without the property: every rollout of a request begins here.
         encoded = self.key_bytes = encode_key(self[TARGETING_KEY])
         return encoded
 

@@ -116,7 +116,7 @@ class Derivation:
         """The user who signed in; None for anonymous ones."""
         user = context.user_object
         if user is UNREAD:
-            facts = self.facts
+            facts = self.facts  # as `_signed_in` does, written out: every rollout by user begins here
             user = facts.user(context.request)
             if user is not None and not facts.is_authenticated(user):
                 user = None
