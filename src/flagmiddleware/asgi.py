@@ -87,7 +87,7 @@ class FlagMiddleware:
             return
         # What `_sender`, `_serve` and `_let_go` do, written out: each call less is a hundredth of a small request.
         flags = installation.flags
-        here = Unbound(_NOTHING, _NOTHING, flags, installation=installation, request=scope, send=send)
+        here = Unbound(_NOTHING, _NOTHING, flags, installation=installation, request=scope)
         try:
             state = scope["state"]
         except KeyError:
@@ -99,10 +99,9 @@ class FlagMiddleware:
         state["flags"] = here
         token = _set(here)
         try:
-            await self.app(scope, receive, MethodType(_sending, here))
+            await self.app(scope, receive, MethodType(_sending, (here, send)))
         finally:
             _reset(token)
-            here.send = _too_late
             kept = here.request = scope.copy()  # type: ignore[attr-defined]
             kept["state"] = None
             if type(here) is not Unbound:
@@ -179,7 +178,6 @@ def _let_go(here: RequestFlags, scope: Scope) -> None:
 
     What goes on in the background keeps its flags, and these keep what they derive attributes from.
     """
-    here.send = _too_late
     kept: dict[str, Any] = scope.copy()  # type: ignore[attr-defined]
     kept["state"] = None
     here.request = kept
@@ -188,29 +186,26 @@ def _let_go(here: RequestFlags, scope: Scope) -> None:
 
 
 def _sender(here: RequestFlags, send: Send) -> Send:
-    here.send = send
-    # A bound method, which takes half of what it takes to make a closure.
-    return MethodType(_sending, here)
+    # A bound method, which takes half of what it takes to make a closure; of a pair, so that the flags, which may
+    # outlive the request, do not hold what the server sends with.
+    return MethodType(_sending, (here, send))
 
 
-async def _too_late(message: MutableMapping[str, Any]) -> None:
-    raise RuntimeError(f"{message['type']!r} was sent after the application had returned")
-
-
-def _sending(here: RequestFlags, message: MutableMapping[str, Any]) -> Awaitable[None]:
+def _sending(bound: tuple[RequestFlags, Send], message: MutableMapping[str, Any]) -> Awaitable[None]:
     """``send``, with headers that tell what was read. A plain function: it saves a coroutine for each message."""
-    if message["type"] == "http.response.start":
-        try:
-            headers = message["headers"]
-        except KeyError:
-            headers = ()
+    here, send = bound
+    if "status" in message:  # as only the message that starts a response has one
+        if type(here) is Unbound:
+            # Nothing was read and the body is there, whose length Starlette tells first: there is nothing to add.
+            try:
+                if message["headers"][0][0] == b"content-length":
+                    here.headers_sent = True
+                    return send(message)
+            except (LookupError, TypeError):  # no headers, none of them, or something that only iterates
+                pass
+        headers = message.get("headers", ())
         if type(headers) is not list:  # the standard asks for an iterable, and Sanic's can be read only once
             headers = message["headers"] = list(headers)
-        # Nothing was read and the body is there, whose length Starlette tells first: there is nothing to add.
-        if type(here) is Unbound and headers and headers[0][0] == b"content-length":
-            here.headers_sent = True
-            send: Send = here.send
-            return send(message)
         streaming = True  # until a length shows that the body is there already
         plain = True  # nothing of what is patched is there yet
         for name, _ in headers:
@@ -228,7 +223,6 @@ def _sending(here: RequestFlags, message: MutableMapping[str, Any]) -> Awaitable
             message["headers"] = headers + policy.pairs
     elif here.preloaded and not message.get("more_body", False):
         here.installation.body_sent(here)
-    send = here.send  # not `here.send(message)`: as a method it would be searched for, in each message
     return send(message)
 
 

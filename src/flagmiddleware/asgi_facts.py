@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from .web.facts import LONGEST_HEADER, Facts
 
 __all__ = ["ASGIFacts", "Scope"]
 
 Scope: TypeAlias = "MutableMapping[str, Any]"
+
+_SHORT: Final = 32
+"""Bytes. Longer values are not remembered: there may be as many as there are visitors."""
+_FEW: Final = 1000
+"""Values remembered for each header."""
 
 
 class ASGIFacts(Facts[Scope]):
@@ -31,6 +36,8 @@ class ASGIFacts(Facts[Scope]):
     def attribute_reader(self, name: str, *, upper: bool) -> Callable[[Any], str | None]:
         """What derives an attribute from one header: the reader of the header and what comes after it in one."""
         wanted, repeated = name.lower().encode("latin-1"), super().attribute_reader(name, upper=upper)
+        # What a site targets by has few values, countries and plans; looking one up takes a third of decoding it.
+        texts: dict[bytes | None, str | None] = {None: None, b"": None}
 
         def read(context: Any) -> str | None:
             found: bytes | None = None
@@ -39,10 +46,10 @@ class ASGIFacts(Facts[Scope]):
                     if found is not None:
                         return repeated(context)
                     found = value
-            if not found or len(found) > LONGEST_HEADER:
-                return None
-            text: str = found.decode("latin-1").strip()
-            return text.upper() if upper else text
+            try:
+                return texts[found]
+            except (KeyError, TypeError):  # a bytearray, of a server that takes no notice of the standard
+                return _decoded(found, texts, upper=upper)
 
         return read
 
@@ -81,6 +88,17 @@ class ASGIFacts(Facts[Scope]):
     def session(self, request: Scope) -> Mapping[str, Any] | None:
         """The session that a session middleware left, as Starlette's does."""
         return request.get("session")
+
+
+def _decoded(value: Any, texts: dict[bytes | None, str | None], *, upper: bool) -> str | None:
+    """A header's text, remembered while it is short and few are."""
+    text: str | None = None
+    if len(value) <= LONGEST_HEADER:
+        text = value.decode("latin-1").strip()
+        text = text.upper() if upper and text else text
+    if len(value) <= _SHORT and len(texts) < _FEW:
+        texts[bytes(value)] = text
+    return text
 
 
 def _header_reader(wanted: bytes) -> Callable[[Scope], str | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from time import perf_counter
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import ConfigurationError, RulesetError, SourceError
 from ..flags import Flags
@@ -22,6 +22,9 @@ from .options import WebOptions, refuse_unknown
 from .overrides import Overrides, Redirect, sign
 from .request import RequestFlags, Unbound, request_flags
 from .say import Say
+
+if TYPE_CHECKING:
+    from ..plan import Plan
 
 __all__ = ["Installation"]
 
@@ -44,6 +47,7 @@ class Installation:
         "options",
         "overrides",
         "owns_flags",
+        "plain_plan",
         "say",
         "signs",
     )
@@ -60,6 +64,8 @@ class Installation:
         # Looked at in every request, and by themselves, because a method call costs as much as what it saves.
         self.debugs = options.debug_header is not False
         self.signs = bool(self.overrides)
+        self.plain_plan: Plan | None = None
+        """The plan of which it is known that its requests need no trace, no tester's overrides and no schedule."""
         self.closed = False
         self.owns_flags = False
         register(self)

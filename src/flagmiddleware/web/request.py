@@ -13,6 +13,7 @@ from .context import UNREAD, USER_ATTRIBUTES, WebContext
 from .debug import Trace, TracingMemo
 
 if TYPE_CHECKING:
+    from ..plan import Plan
     from .installation import Installation
 
 __all__ = ["RequestFlags", "Unbound", "request_flags"]
@@ -31,7 +32,6 @@ class RequestFlags(OverriddenFlags, kw_only=True, eq=False, weakref=True):
     started: float | None = None  # when the request began, where an observer wants to know how long it took
     preloaded: bool = False
     headers_sent: bool = False
-    send: Any = None  # where ASGI's messages go while the request runs
     is_bound: ClassVar[bool] = True
     """Whether anything was read."""
 
@@ -152,12 +152,24 @@ class Unbound(RequestFlags, kw_only=True, eq=False, weakref=True):
         # All of it before the class changes: another thread may look.
         self.plan_field = plan  # type: ignore[misc]
         self.context_field = context  # type: ignore[misc]
+        # A plan that once was found to need no more than this, in an installation that debugs nobody.
+        if installation.plain_plan is plan and not ACTIVE:
+            self.__class__ = RequestFlags  # type: ignore[assignment]
+        else:
+            self._look_closer(plan)
+
+    def _look_closer(self, plan: Plan) -> None:
+        """What a request needs beyond its plan and context: a trace, a tester's overrides, word of a schedule."""
+        installation = self.installation
         if installation.debugs and installation.is_debugging(self.request):
             self._memo = TracingMemo()
         if plan.next_change is not None and installation.facts.touches and plan.next_change - time() < _SOON:
             installation.facts.touched(self.request, "time")
-        if installation.signs and installation.overrides.idle is not plan.ruleset:
+        idle = not installation.signs or installation.overrides.idle is plan.ruleset
+        if not idle:
             self._follow_link(plan.ruleset)
+        elif plan.next_change is None and not installation.debugs:
+            installation.plain_plan = plan
         if ACTIVE or self._memo is not None or self.qa:
             self.__class__ = _Overridden  # type: ignore[assignment]
         else:
