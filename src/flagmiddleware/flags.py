@@ -91,7 +91,8 @@ class Flags:
         if isinstance(source, Mapping) and "url" not in source:
             from . import formats
 
-            source = formats.parse_document(source, environment=environment, strict=strict, options=options)
+            how: Any = {"environment": environment, "strict": strict, "options": options}
+            source = formats.parse_document(source, format=format, **how)
         self.environment = environment
         self.forced: Mapping[str, Override] = {}
         self._subscribers: list[Callable[[Change], None]] = []

@@ -43,6 +43,7 @@ ROWS: list[tuple[str, Any, dict[str, Any], Any]] = [
     ("between", {"<": [1, 2, 3]}, {}, True),
     ("missing_some", {"missing_some": [1, ["a", "b"]]}, {"a": 1}, []),
     ("substr of half a character less", {"substr": [None, 0, -0.5]}, {}, "nul"),
+    ("no item before the first", {"var": ["list.-1", "none"]}, {"list": [1, 2]}, "none"),
 ]
 
 
@@ -81,3 +82,12 @@ def test_a_short_way_changes_no_answer(kind: str, fixed: Any, value: Any, on_the
     general = [{"var": "x"}, {"var": "y"}] if on_the_right else [{"var": "y"}, {"var": "x"}]
     context = Context(None, {"x": value, "y": fixed})
     assert compiler.compile({kind: parts}).run(context) is compiler.compile({kind: general}).run(context)
+
+
+@pytest.mark.parametrize("filling", ["1", " ", "1e", "."])
+@pytest.mark.parametrize("kind", ["==", "<", "+", "-"])
+def test_a_text_of_a_megabyte_that_is_nearly_a_number_is_read_once(kind: str, filling: str) -> None:
+    """Whoever fills an attribute cannot stall a site: reading a number out of it takes linear time."""
+    written = filling * (1_000_000 // len(filling)) + "x"
+    rule = {"in": [{kind: [{"var": "a"}, {"var": "n"}]}, ["never"]]}
+    assert Compiler(FlagdScope("flag")).compile(rule).run(Context(None, {"a": written, "n": 1})) is False

@@ -295,6 +295,79 @@ def test_what_the_server_knows_wins() -> None:
     assert json.loads(endpoint.answer("GET", "/v1/flags/flag_123", "targetingKey=user-43").body)["enabled"] is True
 
 
+def over_asgi(endpoint: RocketFlagEndpoint, query: bytes = b"") -> Any:
+    """What the endpoint answers for the flag "flag_123" as an ASGI application."""
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        raise AssertionError("nothing to receive")
+
+    scope = {"type": "http", "method": "GET", "path": "/v1/flags/flag_123", "query_string": query}
+
+    async def run() -> None:
+        await endpoint.asgi(scope, receive, send)
+
+    asyncio.run(run())
+    return sent[0]["status"], json.loads(sent[1]["body"])
+
+
+def test_a_context_callable_that_fails_costs_its_own_attributes(caplog: pytest.LogCaptureFixture) -> None:
+    """The caller's own key decides then; the log says so once, under WSGI and ASGI together."""
+
+    def context(request: Any) -> Any:
+        raise LookupError("the session store is away")
+
+    endpoint = RocketFlagEndpoint(
+        load(flag("flag_123", trafficPercentage=11)), authorise=lambda request: True, context=context
+    )
+    for _ in range(2):
+        answer = endpoint.answer("GET", "/v1/flags/flag_123", "targetingKey=user-42")
+        assert (answer.status, json.loads(answer.body)["enabled"]) == (200, True)
+        assert over_asgi(endpoint, b"targetingKey=user-42")[1]["enabled"] is True
+    assert caplog.text.count("the session store is away") == 1
+
+
+@pytest.mark.parametrize("answer", [None, ["no mapping"], 7])
+def test_a_context_callable_may_have_nothing_to_say(answer: Any) -> None:
+    """None, or what is no mapping, is no attributes."""
+    flags = load(flag("flag_123", trafficPercentage=11))
+    endpoint = RocketFlagEndpoint(flags, authorise=lambda request: True, context=lambda request: answer)
+    assert endpoint.answer("GET", "/v1/flags/flag_123", "targetingKey=user-42").status == 200
+
+
+def test_async_hooks_are_awaited_under_asgi() -> None:
+    """`context` and `authorise` may be coroutine functions there; a "no" that is awaited stays a no."""
+    flags = load(flag("flag_123", trafficPercentage=11))
+    trusted = [True]
+
+    async def context(request: Any) -> Any:
+        await asyncio.sleep(0)
+        return {"targetingKey": "user-42"}
+
+    async def authorise(request: Any) -> bool:
+        await asyncio.sleep(0)
+        return trusted[0]
+
+    endpoint = RocketFlagEndpoint(flags, authorise=authorise, context=context)
+    assert over_asgi(endpoint) == (200, {"name": "Flag flag_123", "enabled": True, "id": "flag_123"})
+    trusted[0] = False
+    assert over_asgi(endpoint)[0] == 404
+
+
+def test_an_async_context_is_refused_in_words_where_nothing_awaits() -> None:
+    """Under WSGI its attributes could never come: that is a wrong setting, not a subject without attributes."""
+
+    async def context(request: Any) -> Any:
+        return {"targetingKey": "user-42"}
+
+    endpoint = RocketFlagEndpoint(load(flag("a")), allow=["a"], context=context)
+    with pytest.raises(ConfigurationError, match="context is asynchronous"):
+        endpoint.answer("GET", "/v1/flags/a")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "query", "status"),
     [
@@ -318,18 +391,8 @@ def test_odd_requests_get_an_answer(method: str, path: str, query: str, status: 
 def test_asgi_mount_answers_alike() -> None:
     """The ASGI application sends what :meth:`answer` says."""
     endpoint = RocketFlagEndpoint(load(flag("flag_123", trafficPercentage=11)), authorise=lambda scope: True)
-    sent: list[Any] = []
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    async def receive() -> Any:
-        raise AssertionError("nothing to receive")
-
-    scope = {"type": "http", "method": "GET", "path": "/v1/flags/flag_123", "query_string": b"targetingKey=user-42"}
-    asyncio.run(endpoint.asgi(scope, receive, send))
-    assert sent[0]["status"] == 200
-    assert json.loads(sent[1]["body"]) == {"name": "Flag flag_123", "enabled": True, "id": "flag_123"}
+    told = {"name": "Flag flag_123", "enabled": True, "id": "flag_123"}
+    assert over_asgi(endpoint, b"targetingKey=user-42") == (200, told)
 
 
 def test_ten_megabytes_load() -> None:

@@ -8,7 +8,21 @@ from hypothesis import strategies as st
 
 __all__ = ["NAMES", "data", "rules", "scalars"]
 
-NAMES = ("a", "b", "n", "s", "list", "deep.x", "deep.y.z", "list.0", "list.length", "missing", "s.length", "deep")
+NAMES = (
+    "a",
+    "b",
+    "n",
+    "s",
+    "list",
+    "deep.x",
+    "deep.y.z",
+    "list.0",
+    "list.-1",
+    "list.length",
+    "missing",
+    "s.length",
+    "deep",
+)
 
 scalars: st.SearchStrategy[Any] = st.one_of(
     st.none(),

@@ -12,8 +12,7 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from flagmiddleware import Context
 from flagmiddleware.formats.flagd_context import FlagdScope
 from flagmiddleware.formats.javascript import UNDEFINED
-from flagmiddleware.formats.jsonlogic import Compiler
-from flagmiddleware.formats.jsonlogic_expressions import Expression
+from flagmiddleware.formats.jsonlogic import Compiler, Expression
 from tests.dialects.javascript import Evaluator, evaluator
 from tests.differential.amount import MARKS, examples
 from tests.differential.jsonlogic_strategies import data, rules

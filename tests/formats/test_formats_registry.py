@@ -7,10 +7,12 @@ import json
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
+import yaml
 
-from flagmiddleware import formats
+from flagmiddleware import Flags, formats
 from flagmiddleware.errors import ConfigurationError, RulesetError
 from flagmiddleware.formats import FORMATS, parse, parse_document, parse_files
 
@@ -38,11 +40,67 @@ def test_a_dialect_is_recognised_by_its_content(data: bytes, dialect: str) -> No
     assert list(parse(data).flags) == list(parse(data, format=dialect).flags)
 
 
-@pytest.mark.parametrize("flags", ["[]", '[{"id": "f1"}]'])
+@pytest.mark.parametrize("flags", ["[]", '["f1"]', '[{"key": "f1"}]'])
 def test_a_list_of_flags_beside_a_version_is_told_as_native(flags: str) -> None:
-    """RocketFlag writes no version, so a list in a file of ours is a mistake with a place, not another dialect."""
+    """Without another dialect's marks a list in a file of ours is a mistake with a place, not another dialect."""
     with pytest.raises(RulesetError, match=r"a\.json:2: flags: expected keys and flags, found a"):
         parse(f'{{"version": 1,\n"flags": {flags}}}'.encode(), name="a.json")
+
+
+DOCUMENTS = {name: json.loads(data) for name, data in
+             {"native": NATIVE, "flagd": FLAGD, "unleash": UNLEASH, "rocketflag": ROCKETFLAG}.items()}  # fmt: skip
+BOTH: dict[tuple[str, ...], dict[str, Any]] = {
+    ("native", "flagd"): {"version": 1, **DOCUMENTS["flagd"]},
+    ("native", "unleash"): {**DOCUMENTS["unleash"], **DOCUMENTS["native"]},
+    ("native", "rocketflag"): {"version": 1, **DOCUMENTS["rocketflag"]},
+    ("flagd", "unleash"): {**DOCUMENTS["unleash"], **DOCUMENTS["flagd"]},
+    ("flagd", "rocketflag"): {"$evaluators": {}, **DOCUMENTS["rocketflag"]},
+    ("unleash", "rocketflag"): {**DOCUMENTS["unleash"], **DOCUMENTS["rocketflag"]},
+}
+
+
+@pytest.mark.parametrize("dialects", BOTH, ids="-".join)
+@pytest.mark.parametrize("syntax", ["json", "yaml"])
+@pytest.mark.parametrize("named", [True, False])
+def test_the_marks_of_two_dialects_are_an_error_that_names_both(
+    dialects: tuple[str, ...], syntax: str, named: bool
+) -> None:
+    """In JSON and in YAML, with and without a file name: who wrote it must say which dialect it is."""
+    text = json.dumps(BOTH[dialects]) if syntax == "json" else yaml.safe_dump(BOTH[dialects])
+    name = f"flags.{syntax}" if named else ""
+    with pytest.raises(RulesetError) as caught:
+        parse(text.encode(), name=name)
+    choices = " or ".join(f"format='{dialect}'" for dialect in dialects)
+    told = f"this may be written in any of {', '.join(dialects)}; say which: {choices}"
+    assert str(caught.value) == (f"{name}: {told}" if named else told)
+    for dialect in set(dialects) - {"native"}:
+        assert parse(text.encode(), name=name, format=dialect).dialect.name == dialect
+
+
+@pytest.mark.parametrize("dialect", ["flagd", "unleash", "rocketflag"])
+@pytest.mark.parametrize("name", ["flags.yaml", ""])
+def test_each_dialect_is_read_from_yaml(dialect: str, name: str) -> None:
+    """What is JSON in the other system may be kept as YAML here; it is recognised and read alike."""
+    read, meant = (
+        parse(yaml.safe_dump(DOCUMENTS[dialect]).encode(), name=name),
+        parse(json.dumps(DOCUMENTS[dialect]).encode()),
+    )
+    assert (read.dialect.name, list(read.flags)) == (dialect, list(meant.flags))
+    assert all(Flags(read).evaluate(key) == Flags(meant).evaluate(key) for key in read.flags)
+    assert any(Flags(read).is_enabled(key) for key in read.flags)
+
+
+def test_a_folder_of_two_dialects_says_which_file_is_what() -> None:
+    """Files that are clear one by one, and together are of no one dialect."""
+    with pytest.raises(RulesetError, match=r"one dialect: a\.json is native, b\.json is flagd, c\.json is unleash"):
+        parse_files({"a.json": NATIVE, "b.json": FLAGD, "c.json": UNLEASH})
+
+
+def test_an_empty_list_is_what_the_rest_of_the_folder_is() -> None:
+    """A file that may be of two dialects is that of the file beside it."""
+    assert set(parse_files({"a.json": b'{"flags": []}', "b.json": FLAGD}).flags) == {"beta"}
+    with pytest.raises(RulesetError, match=r"a\.json: this may be written in any of flagd, rocketflag"):
+        parse_files({"a.json": b'{"flags": []}', "b.json": UNLEASH})
 
 
 @pytest.mark.parametrize(
@@ -80,15 +138,17 @@ def test_what_no_dialect_claims_is_told_as_native() -> None:
 )
 def test_an_ambiguous_document_names_the_choices(document: bytes) -> None:
     """What two dialects may have written is refused with their names, and read once one of them is named."""
-    with pytest.raises(RulesetError, match="any of flagd, rocketflag; say which: format='flagd'"):
+    with pytest.raises(
+        RulesetError, match="any of flagd, rocketflag; say which: format='flagd' or format='rocketflag'"
+    ):
         parse(document)
     for format in ("flagd", "rocketflag"):
         assert parse(document, format=format).dialect.name == format
 
 
-def test_a_document_of_no_dialect_is_told_what_a_flag_file_has() -> None:
-    """Lists of flags and of features at once are nobody's."""
-    with pytest.raises(RulesetError, match="`version` is missing"):
+def test_lists_of_flags_and_of_features_name_all_who_write_them() -> None:
+    """Empty, they may be anybody's."""
+    with pytest.raises(RulesetError, match="any of flagd, unleash, rocketflag; say which"):
         parse(b'{"flags": [], "features": []}')
 
 
@@ -176,3 +236,13 @@ def test_the_native_module_reads_like_any_dialect() -> None:
     assert native.parse(NATIVE, **how, options={"syntax": "yaml"}) == parse(NATIVE)
     with pytest.raises(RulesetError, match="not valid TOML"):
         native.parse(NATIVE, **how, options={"syntax": "toml"})
+
+
+def test_a_document_as_plain_data_is_read_in_its_dialect() -> None:
+    """Flags takes another dialect's definitions as a dict too, named or recognised, as it takes them as a file."""
+    variants = {"on": True, "off": False}
+    flag = {"state": "ENABLED", "variants": variants, "defaultVariant": "on"}
+    for format in ("flagd", None):
+        assert Flags({"flags": {"beta": flag}}, format=format).is_enabled("beta")
+    with pytest.raises(RulesetError, match="no JSON"):
+        Flags({"flags": {"beta": {**flag, "metadata": {"a": object()}}}}, format="flagd")

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Final
 
+import msgspec
+
 from ..collector import paused_collector
 from ..errors import ConfigurationError, Problem, RulesetError
 from ..model import Ruleset
@@ -83,19 +85,30 @@ def _read_and_parse(files: Mapping[str, bytes], format: str | None, how: Mapping
 def parse_document(
     document: Mapping[str, Any],
     *,
+    format: str | None = None,
     name: str = "",
     environment: str | None = None,
     strict: bool = True,
     options: Mapping[str, Any] = {},
 ) -> Ruleset:
-    """The ruleset of a native document that is plain data already.
+    """The ruleset of a document that is plain data already, of any dialect as in :func:`parse`.
 
     >>> list(parse_document({"version": 1, "flags": {"beta": {}}}).flags)
     ['beta']
     """
     from .native import parse_documents
 
-    return parse_documents([from_mapping(document, name)], environment=environment, strict=strict, options=options)
+    _check_format(format)
+    how: dict[str, Any] = {"environment": environment, "strict": strict, "options": options}
+    read_already = from_mapping(document, name)
+    found = format or _recognise([read_already])
+    if found == "native" or found in SYNTAXES:
+        return parse_documents([read_already], **how)
+    try:
+        text = msgspec.json.encode(document)  # the other dialects are JSON
+    except (TypeError, ValueError, RecursionError) as error:
+        raise RulesetError([Problem(f"this is no JSON, which {found} is written in: {error}", file=name)]) from None
+    return _parse_dialect({name: text}, found, how)
 
 
 def _check_format(format: str | None) -> None:
@@ -109,13 +122,38 @@ def _recognise(documents: list[Document]) -> str:
     from .native import recognises
 
     if all(recognises(document.tree) for document in documents):
-        return "native"
-    dialects = [name for name in FORMATS if name != "native"]
-    claims = [name for name in dialects if all(_module(name).recognises(document.tree) for document in documents)]
-    if len(claims) > 1:
-        message = f"this may be written in any of {', '.join(claims)}; say which: format={claims[0]!r}"
-        raise RulesetError([Problem(message, file=documents[0].name if documents else "")])
-    return claims[0] if claims else "native"
+        return "native"  # and no other dialect is even loaded
+    claims = {document.name: _claims(document.tree) for document in documents}
+    shared = [name for name in FORMATS if all(name in claimed for claimed in claims.values())]
+    if len(shared) == 1:
+        return shared[0]
+    several = shared or next((claimed for claimed in claims.values() if len(claimed) > 1), [])
+    if several:
+        file = next(name for name, claimed in claims.items() if len(claimed) > 1)
+        raise RulesetError([Problem(_which(several), file=file)])
+    if all(claims.values()):
+        told = ", ".join(f"{name} is {claimed[0]}" for name, claimed in claims.items())
+        raise RulesetError(
+            [Problem(f"the files of a folder are written in one dialect: {told}", file=documents[0].name)]
+        )
+    return "native"
+
+
+def _claims(tree: Any) -> list[str]:
+    """The dialects whose marks a document bears."""
+    claimed = [name for name in FORMATS if name != "native" and _module(name).recognises(tree)]
+    flags, version = (tree.get("flags"), tree.get("version")) if isinstance(tree, Mapping) else (None, None)
+    if flags is None:
+        return claimed
+    if flags == [] and version is not None:
+        return [name for name in claimed if name == "unleash"]  # no list of another dialect's, as there is none in it
+    # Ours, beside another's marks, where it has our version, or flags that the others would not have written.
+    return ["native", *claimed] if version == 1 or claimed == ["unleash"] else claimed
+
+
+def _which(dialects: list[str]) -> str:
+    choices = " or ".join(f"format={name!r}" for name in dialects)
+    return f"this may be written in any of {', '.join(dialects)}; say which: {choices}"
 
 
 def _module(dialect: str) -> Any:

@@ -7,20 +7,21 @@ from typing import Any
 import msgspec
 
 from ..errors import Problem, RulesetError
-from .syntax import Document, read
+from .syntax import Document, read, syntax_of
 from .words import where
 
 __all__ = ["decode"]
 
 
-def decode(data: bytes, *, name: str = "", syntax: str = "json") -> Any:
-    """The data of a text: of a key that is there twice, the last one counts.
+def decode(data: bytes, *, name: str = "") -> Any:
+    """The data of a JSON, YAML or TOML text: of a key that is there twice, the last one counts.
 
     Raises RulesetError with file, line and path for a text that is malformed, or holds a number beyond all bounds.
 
     >>> decode(b'{"flags": {}, "flags": []}')
     {'flags': []}
     """
+    syntax = syntax_of(name, data)
     if syntax == "json":
         try:
             return msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"))

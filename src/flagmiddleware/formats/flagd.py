@@ -22,14 +22,12 @@ from .dialect_text import decode
 from .flagd_clock import follow_clock
 from .flagd_context import FlagdScope
 from .flagd_fractional import Bucketing, fractional
-from .flagd_operators import FLAGD_OPERATORS, sem_ver
+from .flagd_operators import FLAGD_OPERATORS, References, sem_ver
 from .flagd_schema import problems
 from .javascript import UNDEFINED, text
-from .jsonlogic import Compiler
-from .jsonlogic_expressions import LogicError
-from .syntax import syntax_of
+from .jsonlogic import Compiler, LogicError
 
-__all__ = ["FLAGD", "parse", "recognises"]
+__all__ = ["FLAGD", "entries", "parse", "recognises", "wrong"]
 
 FLAGD: Final = Dialect("flagd")
 _OPTIONS: Final = ("bucketing", "validate")
@@ -41,7 +39,7 @@ def recognises(document: Any) -> bool:
     >>> recognises({"flags": {"beta": {"state": "ENABLED", "variants": {"on": True}}}})
     True
     """
-    if not isinstance(document, Mapping) or "version" in document or "features" in document:
+    if not isinstance(document, Mapping):
         return False
     if "$evaluators" in document or str(document.get("$schema", "")).startswith("https://flagd.dev/"):
         return True
@@ -75,7 +73,7 @@ def parse(
     evaluators = shared if isinstance(shared, dict) else {}
     metadata: Mapping[str, Any] = freeze(document.get("metadata") or {})
     reader = _Reader(evaluators, metadata, bucketing)
-    flags = {key: reader.flag(key, flag, problem) for key, flag, problem in _entries(document["flags"])}
+    flags = {key: reader.flag(key, flag, problem) for key, flag, problem in entries(document["flags"])}
     return Ruleset(flags=flags, dialect=FLAGD, environment=environment, metadata=metadata)
 
 
@@ -91,7 +89,7 @@ def _bucketing(options: Mapping[str, Any]) -> Bucketing:
 
 
 def _document(data: bytes, name: str) -> Any:
-    return decode(data, name=name, syntax=syntax_of(name, data))
+    return decode(data, name=name)
 
 
 def _fatal(document: Any, name: str) -> list[Problem]:
@@ -110,7 +108,7 @@ def _is_metadata(metadata: Any) -> bool:
     )
 
 
-def _entries(flags: Any) -> Iterator[tuple[str, Any, str]]:
+def entries(flags: Any) -> Iterator[tuple[str, Any, str]]:
     """Each flag's key, its definition, and what is wrong with the key."""
     if isinstance(flags, dict):
         yield from ((key, flag, "") for key, flag in flags.items())
@@ -134,7 +132,7 @@ class _Reader:
 
     def flag(self, key: str, flag: Any, problem: str = "") -> Flag:
         """One flag, whatever is wrong with it."""
-        problem = problem or _wrong(flag)
+        problem = problem or wrong(flag)
         if problem:
             return Flag(key=key, off=None, default=None, metadata=self._metadata, error=f"flag {key!r}: {problem}")
         error: str | None = None
@@ -167,10 +165,11 @@ class _Reader:
         if not isinstance(targeting, dict):
             raise LogicError("expected an object with one operator")
         scope = FlagdScope(key)
-        compiler = Compiler(scope, self._evaluators, self._forms, FLAGD_OPERATORS)
-        run = compiler.compile(targeting).run
-        described = msgspec.json.encode([key, self._bucketing, fault is None, targeting, compiler.used()])
-        changes, moves = follow_clock([targeting, *compiler.used().values()])
+        references = References(self._evaluators)
+        run = Compiler(scope, {**self._forms, "$ref": references}, FLAGD_OPERATORS).compile(targeting).run
+        used = references.used()
+        described = msgspec.json.encode([key, self._bucketing, fault is None, targeting, used])
+        changes, moves = follow_clock([targeting, *used.values()])
         payload = Compute(
             _decider(key, run, fault),
             reads=tuple(sorted(scope.reads)),
@@ -186,7 +185,7 @@ def _no_default(fault: Fault | None) -> Rule:
     return Rule(Compute(lambda context, here: fault, text="no default variant", definition=fault or ()))
 
 
-def _wrong(flag: Any) -> str:
+def wrong(flag: Any) -> str:
     """What makes a flag unusable; empty where nothing does."""
     if not isinstance(flag, dict):
         return "expected an object"

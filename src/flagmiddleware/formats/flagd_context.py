@@ -11,8 +11,8 @@ from time import time
 from typing import Any, Final
 
 from ..context import TARGETING_KEY, Context, LazyContext
-from .javascript import UNDEFINED
-from .jsonlogic_expressions import Expression, constant, path_reader
+from .javascript import UNDEFINED, path_reader
+from .jsonlogic import Expression, Scope, constant
 
 __all__ = ["FlagdScope"]
 
@@ -35,7 +35,7 @@ def _timestamp(context: Any) -> int:
     return int(time())
 
 
-class FlagdScope:
+class FlagdScope(Scope):
     """The outermost scope of a flag's targeting; ``reads`` collects the attributes that it names."""
 
     def __init__(self, flag_key: str) -> None:
@@ -47,11 +47,7 @@ class FlagdScope:
         if "." not in name and not name.startswith("$") and name != "targetingKey":
             self.reads.add(name)
             return Expression(_user if name == _USER else itemgetter(name))
-        found = self.find(name)
-        if found.is_constant:
-            return found
-        run = found.run
-        return Expression(lambda context: None if (value := run(context)) is UNDEFINED else value)
+        return super().read(name)
 
     def find(self, name: str) -> Expression:
         """The value under a dotted name; UNDEFINED where there is none."""

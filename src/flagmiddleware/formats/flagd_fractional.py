@@ -23,9 +23,7 @@ from ..bucketing import encode_key, murmur
 from ..errors import ConfigurationError
 from .flagd_context import FlagdScope
 from .javascript import plain, property_of
-from .jsonlogic import Compiler
-from .jsonlogic_expressions import Expression, Scope
-from .jsonlogic_forms import Form
+from .jsonlogic import Compiler, Expression, Form, Scope
 
 __all__ = ["Bucketing", "canonical_cbor", "fractional"]
 

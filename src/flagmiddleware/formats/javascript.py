@@ -1,77 +1,61 @@
-"""JavaScript's values: the coercions that JsonLogic's operators are defined by.
+"""JavaScript's values: the conversions, comparisons and arithmetic by which JsonLogic is defined; nothing of JsonLogic.
 
-Source: ECMAScript 2023, section 7.1 (type conversion) and 7.2 (comparison). ``None`` is ``null``, lists and tuples are
-arrays, mappings are objects. Integers stay exact beyond 2**53, where JavaScript would round them: the identifiers
-that people target on must not run together. What a web application may put in a context beside JSON (subclasses,
-UUIDs, decimals, dates) is read as the nearest JSON value.
+Source: ECMAScript 2023, sections 7.1 (type conversion), 7.2 (comparison) and 6.1.6 (numbers). ``None`` is ``null``,
+mappings are objects, and whatever else a web application puts into a context (subclasses, UUIDs, decimals, dates) is
+read as the nearest JSON value. Integers stay exact beyond 2**53, where JavaScript would round them: the identifiers
+that people target on must not run together.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, timezone
 from decimal import Decimal
 from types import NoneType
 from typing import Any, Final
 from uuid import UUID
 
-__all__ = [
-    "UNDEFINED",
-    "at_most",
-    "less",
-    "loose_equal",
-    "number",
-    "parse_float",
-    "plain",
-    "property_of",
-    "rounded",
-    "strict_equal",
-    "text",
-    "truthy",
-    "units",
-]
+__all__ = ["NUMBERS", "UNDEFINED", "divide", "extreme", "is_nothing", "joined", "loose_equal", "number", "ordered"]
+__all__ += ["parse_float", "path_reader", "plain", "property_of", "remainder", "rounded", "strict_equal", "substr"]
+__all__ += ["text", "truthy", "units"]
 
 
 class _Undefined:
     """JavaScript's ``undefined``: the argument that a rule leaves out, which is not the same as ``null``."""
 
-    def __repr__(self) -> str:
-        return "undefined"
-
 
 UNDEFINED: Final = _Undefined()
-NAN: Final = math.nan
-_EXACT: Final = 2**53
+NUMBERS: Final = frozenset({int, float})
 _PLAIN: Final = frozenset({str, bool, int, float, NoneType, list, dict, _Undefined, datetime})
-_SPACE: Final = " \t\n\r\v\f\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
-_DECIMAL: Final = r"[+-]?(?:Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
-_NUMBER: Final = re.compile(rf"[{_SPACE}]*({_DECIMAL}|0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[bB][01]+|)[{_SPACE}]*")
-_PREFIX: Final = re.compile(rf"[{_SPACE}]*({_DECIMAL})")
+_NEAREST: Final[tuple[tuple[Any, Callable[[Any], Any]], ...]] = (
+    (str, str.__str__),
+    (int, int.__pos__),
+    ((float, Decimal), float),
+    (Mapping, dict),
+    ((list, tuple, set, frozenset), list),
+    (date, lambda day: datetime(day.year, day.month, day.day, tzinfo=timezone.utc)),
+    (UUID, str),
+    (object, lambda thing: {}),
+)
+_SPACE: Final = "\t\n\v\f\r \u00a0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(map(chr, range(0x2000, 0x200B)))
+# Each part of a number begins with something that the part before cannot hold, so that no text is read twice.
+_DECIMAL: Final = re.compile(r"[+-]?(?:Infinity|(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)")
+_RADIX: Final = re.compile(r"0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[bB][01]+")
+_PLACE: Final = re.compile(r"0|[1-9][0-9]{0,8}")
 
 
 def plain(value: Any) -> Any:
     """``value`` as one of the types that the functions below tell apart."""
     if value.__class__ in _PLAIN:
         return value
-    if isinstance(value, str):
-        return str.__str__(value)
-    if isinstance(value, int):
-        return int.__pos__(value)
-    if isinstance(value, float | Decimal):
-        return float(value)
-    if isinstance(value, Mapping):
-        return dict(value)
-    return _container_or_text(value)
+    return next(nearest(value) for kind, nearest in _NEAREST if isinstance(value, kind))
 
 
-def _container_or_text(value: Any) -> Any:
-    if isinstance(value, list | tuple | set | frozenset):
-        return list(value)
-    if isinstance(value, date):
-        return datetime(value.year, value.month, value.day, tzinfo=timezone.utc)
-    return str(value) if isinstance(value, UUID) else {}
+def is_nothing(value: Any) -> bool:
+    """Whether it is ``null`` or ``undefined``."""
+    return value is None or value is UNDEFINED
 
 
 def truthy(value: Any) -> bool:
@@ -80,12 +64,8 @@ def truthy(value: Any) -> bool:
     >>> [truthy(value) for value in (None, 0, "", [], "0", {}, math.nan)]
     [False, False, False, False, True, True, False]
     """
-    if value is True or value is False:
-        return value is True
     value = plain(value)
-    if isinstance(value, dict | datetime):
-        return True
-    return bool(value) and value is not UNDEFINED and value == value
+    return isinstance(value, dict | datetime) or (bool(value) and value is not UNDEFINED and value == value)
 
 
 def number(value: Any) -> int | float:
@@ -95,31 +75,18 @@ def number(value: Any) -> int | float:
     (0, 12, 16, 7, nan)
     """
     value = plain(value)
-    if isinstance(value, bool):
-        return int(value)
     if isinstance(value, int | float):
-        return value
-    if value is None:
-        return 0
+        return +value
     if isinstance(value, datetime):
-        return _milliseconds(value)
-    return NAN if value is UNDEFINED else _number_in(text(value))
-
-
-def _number_in(written: str) -> int | float:
-    match = _NUMBER.fullmatch(written)
-    if match is None:
-        return NAN
-    digits = match[1]
-    if digits[1:2] in ("x", "X", "o", "O", "b", "B"):
-        return rounded(int(digits, 0))
-    return _decimal(digits) if digits else 0
+        return (value if value.tzinfo is not None else value.replace(tzinfo=timezone.utc)).timestamp() * 1000
+    written = "" if value is None else text(value).strip(_SPACE)
+    if _RADIX.fullmatch(written):
+        return rounded(int(written, 0))
+    return _decimal(written) if _DECIMAL.fullmatch(written) else math.nan if written else 0
 
 
 def _decimal(digits: str) -> int | float:
-    if digits.lstrip("+-").isdecimal() and len(digits) < 400:
-        return int(digits)
-    return float(digits)
+    return int(digits) if digits.lstrip("+-").isdecimal() and len(digits) < 400 else float(digits)
 
 
 def parse_float(value: Any) -> int | float:
@@ -130,13 +97,8 @@ def parse_float(value: Any) -> int | float:
     """
     if value.__class__ is int or value.__class__ is float:
         return value
-    match = _PREFIX.match(text(value))
-    return _decimal(match[1]) if match else NAN
-
-
-def _milliseconds(moment: datetime) -> float:
-    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=timezone.utc)
-    return aware.timestamp() * 1000
+    match = _DECIMAL.match(text(value).lstrip(_SPACE))
+    return _decimal(match[0]) if match else math.nan
 
 
 def text(value: Any) -> str:
@@ -148,17 +110,22 @@ def text(value: Any) -> str:
     value = plain(value)
     if isinstance(value, str):
         return value
-    if value is None:
-        return "null"
+    if is_nothing(value):
+        return "null" if value is None else "undefined"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
         return _number_text(value)
     if isinstance(value, list):
-        return ",".join("" if item is None or item is UNDEFINED else text(item) for item in value)
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return "undefined" if value is UNDEFINED else "[object Object]"
+        return ",".join(map(joined, value))
+    return value.isoformat() if isinstance(value, datetime) else "[object Object]"
+
+
+def joined(value: Any) -> str:
+    """What ``join`` makes of an item: its text, but nothing of ``null`` and ``undefined``."""
+    if value.__class__ is str:
+        return value
+    return "" if is_nothing(value) else text(value)
 
 
 def _number_text(value: int | float) -> str:
@@ -167,20 +134,10 @@ def _number_text(value: int | float) -> str:
     value = _as_float(value)
     if not math.isfinite(value):
         return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
-    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
-    return ("-" if sign and value else "") + _layout("".join(map(str, digits)), len(digits) + int(exponent))
-
-
-def _layout(digits: str, point: int) -> str:
-    # ECMAScript 2023, 6.1.6.1.20: `digits` with the decimal point after the first `point` of them.
-    if len(digits) <= point <= 21:
-        return digits.ljust(point, "0")
-    if 0 < point <= 21:
-        return f"{digits[:point]}.{digits[point:]}"
-    if -6 < point <= 0:
-        return f"0.{'0' * -point}{digits}"
-    mantissa = digits[0] + (f".{digits[1:]}" if len(digits) > 1 else "")
-    return f"{mantissa}e{point - 1:+d}"
+    # Python's digits are JavaScript's; which numbers have an exponent, and how it is written, is not the same.
+    if value and not 1e-6 <= abs(value) < 1e21:
+        return repr(value).replace("e-0", "e-")
+    return f"{Decimal(repr(value)):f}".removesuffix(".0") if value else "0"
 
 
 def _as_float(value: int | float) -> float:
@@ -192,7 +149,34 @@ def _as_float(value: int | float) -> float:
 
 def rounded(value: int | float) -> int | float:
     """The result of arithmetic as JavaScript would hold it: beyond 2**53 a double."""
-    return _as_float(value) if isinstance(value, int) and abs(value) > _EXACT else value
+    return _as_float(value) if isinstance(value, int) and abs(value) > 2**53 else value
+
+
+def divide(a: Any, b: Any) -> float:
+    """``a / b``.
+
+    >>> divide(1, 0), divide(-1, "0"), divide(0, 0)
+    (inf, -inf, nan)
+    """
+    over, under = float(number(a)), float(number(b))
+    if under:
+        return over / under
+    return math.nan if not over or over != over else math.copysign(math.inf, over) * math.copysign(1, under)
+
+
+def remainder(a: Any, b: Any) -> int | float:
+    """``a % b``: what is left of a division, with the sign of what was divided."""
+    over, under = number(a), number(b)
+    if not under or under != under or not math.isfinite(over):
+        return math.nan
+    left = math.fmod(over, under)
+    return int(left) if isinstance(over, int) and isinstance(under, int) else left
+
+
+def extreme(pick: Callable[..., int | float], empty: float, *values: Any) -> int | float:
+    """``Math.min`` and ``Math.max``: NaN where there is one among the values, ``empty`` where there are none."""
+    numbers = [number(value) for value in values]
+    return math.nan if any(found != found for found in numbers) else pick(numbers, default=empty)
 
 
 def loose_equal(a: Any, b: Any) -> bool:
@@ -201,24 +185,15 @@ def loose_equal(a: Any, b: Any) -> bool:
     >>> loose_equal(1, "1"), loose_equal(True, "1"), loose_equal(None, 0), loose_equal("", 0)
     (True, True, False, True)
     """
-    if a.__class__ is str and b.__class__ is str:
-        return bool(a == b)
-    nothing_a, nothing_b = a is None or a is UNDEFINED, b is None or b is UNDEFINED
-    if nothing_a or nothing_b:
-        return nothing_a and nothing_b
+    if is_nothing(a) or is_nothing(b):
+        return is_nothing(a) and is_nothing(b)
     if a is b:
-        return bool(a == a) if isinstance(a, float) else True
+        return not isinstance(a, float) or a == a
     a, b = plain(a), plain(b)
-    object_a, object_b = isinstance(a, list | dict | datetime), isinstance(b, list | dict | datetime)
-    if object_a and object_b:
-        return isinstance(a, datetime) and isinstance(b, datetime) and _milliseconds(a) == _milliseconds(b)
-    return _equal_primitives(text(a) if object_a else a, text(b) if object_b else b)
-
-
-def _equal_primitives(a: Any, b: Any) -> bool:
-    if isinstance(a, str) and isinstance(b, str):
-        return a == b
-    return number(a) == number(b)
+    if isinstance(a, list | dict | datetime) and isinstance(b, list | dict | datetime):
+        return isinstance(a, datetime) and isinstance(b, datetime) and number(a) == number(b)
+    a, b = (text(value) if isinstance(value, list | dict | datetime) else value for value in (a, b))
+    return bool(a == b) if isinstance(a, str) and isinstance(b, str) else number(a) == number(b)
 
 
 def strict_equal(a: Any, b: Any) -> bool:
@@ -228,63 +203,72 @@ def strict_equal(a: Any, b: Any) -> bool:
     (True, False, False)
     """
     if a is b:
-        return bool(a == a) if isinstance(a, float) else True
+        return not isinstance(a, float) or a == a
     a, b = plain(a), plain(b)
-    if isinstance(a, bool) or isinstance(b, bool):
-        return a is b
-    if isinstance(a, int | float) and isinstance(b, int | float):
-        return a == b
-    return isinstance(a, str) and isinstance(b, str) and a == b
+    kinds = {a.__class__, b.__class__}
+    return (kinds <= NUMBERS or kinds in ({str}, {bool})) and a == b
 
 
-def units(value: str) -> bytes:
-    """The UTF-16 code units of a text, which is what JavaScript counts and compares."""
-    return value.encode("utf-16-be", "surrogatepass")
+def ordered(compare: Callable[[Any, Any], bool], a: Any, b: Any) -> bool:
+    """``a < b`` and the like, by Python's function for numbers: as texts if both are, else as numbers.
 
-
-def _ordered(compare: Callable[[Any, Any], bool], a: Any, b: Any) -> bool:
-    a, b = _primitive(a), _primitive(b)
-    if isinstance(a, str) and isinstance(b, str):
-        return compare(units(a), units(b))
-    return compare(number(a), number(b))
-
-
-def _primitive(value: Any) -> Any:
-    value = plain(value)
-    if isinstance(value, datetime):
-        return _milliseconds(value)
-    return text(value) if isinstance(value, list | dict) else value
-
-
-def less(a: Any, b: Any) -> bool:
-    """``a < b``: as texts if both are, else as numbers.
-
-    >>> less(None, 18), less("b", "a"), less("10", 9), less("x", 1)
+    >>> from operator import lt
+    >>> ordered(lt, None, 18), ordered(lt, "b", "a"), ordered(lt, "10", 9), ordered(lt, "x", 1)
     (True, False, False, False)
     """
-    return _ordered(lambda x, y: bool(x < y), a, b)
+    a, b = (text(value) if isinstance(value, list | dict) else value for value in (plain(a), plain(b)))
+    return compare(units(a), units(b)) if isinstance(a, str) and isinstance(b, str) else compare(number(a), number(b))
 
 
-def at_most(a: Any, b: Any) -> bool:
-    """``a <= b``."""
-    return _ordered(lambda x, y: bool(x <= y), a, b)
+def units(value: str) -> str:
+    """A character for each UTF-16 code unit of a text, which is what JavaScript counts and compares."""
+    encoded = value.encode("utf-16", "surrogatepass")
+    return value if value.isascii() else "".join(map(chr, memoryview(encoded).cast("H")[1:]))
+
+
+def substr(value: Any, start: Any, length: Any = UNDEFINED) -> str:
+    """``String(value).substr(start, length)``: in code units, a negative start from the end.
+
+    >>> substr("flagged", -3), substr("flagged", 1, 3), substr("flagged", 1, None)
+    ('ged', 'lag', '')
+    """
+
+    def whole(found: int | float) -> int:  # no further than any text is long, so that an infinity has its place
+        return 0 if found != found else int(max(-(2**40), min(2**40, found)))
+
+    characters, first = units(text(value)), whole(number(start))
+    rest = characters[first:] if first >= 0 else characters[max(len(characters) + first, 0) :]
+    found = rest if length is UNDEFINED else rest[: max(0, whole(number(length)))]
+    return found.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
 
 
 def property_of(value: Any, name: str) -> Any:
     """``value[name]``, own properties only; UNDEFINED where there is none.
 
-    >>> property_of({"a": 1}, "a"), property_of([5], "0"), property_of("abc", "length"), property_of(3, "a")
-    (1, 5, 3, undefined)
+    >>> property_of({"a": 1}, "a"), property_of([5], "0"), property_of([5], "-1") is UNDEFINED
+    (1, 5, True)
     """
     if isinstance(value, Mapping):
         return value.get(name, UNDEFINED)
     value = plain(value)
-    if isinstance(value, str):
-        encoded = units(value)
-        value = [encoded[place : place + 2].decode("utf-16-be", "surrogatepass") for place in range(0, len(encoded), 2)]
-    if not isinstance(value, list):
+    if not isinstance(value, str | list):
         return UNDEFINED
+    items = units(value) if isinstance(value, str) else value
     if name == "length":
-        return len(value)
-    place = int(name) if name.isascii() and name.isdigit() and len(name) < 10 else -1
-    return value[place] if str(place) == name and place < len(value) else UNDEFINED
+        return len(items)
+    return items[int(name)] if _PLACE.fullmatch(name) and int(name) < len(items) else UNDEFINED
+
+
+def path_reader(first: Callable[[Any], Any], parts: Iterable[str]) -> Callable[[Any], Any]:
+    """Go on from what ``first`` gives, one property after another; UNDEFINED where the path ends early."""
+    names = tuple(parts)
+
+    def run(data: Any) -> Any:
+        value = first(data)
+        for name in names:
+            if value is None or value is UNDEFINED:
+                return UNDEFINED
+            value = value.get(name, UNDEFINED) if value.__class__ is dict else property_of(value, name)
+        return value
+
+    return run

@@ -24,7 +24,7 @@ from .rocketflag_audiences import make_audiences
 from .rocketflag_context import DIALECT
 from .rocketflag_rules import State, rules
 
-__all__ = ["parse", "recognises"]
+__all__ = ["parse", "recognises", "wrong"]
 
 _EQUALS: Final = OPERATORS["eq"]
 
@@ -44,10 +44,8 @@ class _Flag(_State, frozen=True, rename="camel"):
 
 
 def recognises(document: Any) -> bool:
-    """Whether a parsed document looks like RocketFlag's: a list of flags with ids, and no version as ours has."""
-    if not isinstance(document, Mapping) or "features" in document or "version" in document:
-        return False
-    flags = document.get("flags")
+    """Whether a parsed document looks like RocketFlag's: a list of flags with ids."""
+    flags = document.get("flags") if isinstance(document, Mapping) else None
     return isinstance(flags, list) and all(isinstance(flag, Mapping) and "id" in flag for flag in flags)
 
 
@@ -85,13 +83,25 @@ def _by_name(flags: Mapping[str, Flag]) -> dict[str, Flag]:
     }
 
 
-def _flag(item: Any, environment: str | None, audiences: Mapping[str, Condition]) -> Flag:
+def wrong(item: Any) -> str:
+    """What makes a flag unusable; empty where nothing does."""
+    found = _shaped(item)
+    return found if isinstance(found, str) else ""
+
+
+def _shaped(item: Any) -> _Flag | str:
+    """The flag, or what is wrong with it."""
     try:
         flag = msgspec.convert(item, _Flag)
     except msgspec.ValidationError as error:
-        return _refused(item, str(error))
-    if not flag.id:
-        return _refused(item, "it has no id")
+        return str(error)
+    return flag if flag.id else "it has no id"
+
+
+def _flag(item: Any, environment: str | None, audiences: Mapping[str, Condition]) -> Flag:
+    flag = _shaped(item)
+    if isinstance(flag, str):
+        return _refused(item, flag)
     metadata = {"id": flag.id, "name": flag.name}
     if flag.kind == "groupflag" and environment is None:
         every = tuple(rule for each in flag.environments for rule in _one_environment(flag, each, audiences))

@@ -29,8 +29,8 @@ _OPTIONS: Final = ("app_name", "hostname", "strategies", "stringify")
 
 
 def recognises(document: Any) -> bool:
-    """Whether a parsed document looks like Unleash's."""
-    if not isinstance(document, Mapping) or "flags" in document:
+    """Whether a parsed document looks like Unleash's: a list of features, or of events."""
+    if not isinstance(document, Mapping):
         return False
     return isinstance(document.get("features"), list) or isinstance(document.get("events"), list)
 

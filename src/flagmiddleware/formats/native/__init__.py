@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from ...collector import paused_collector
 from ...model import Ruleset
@@ -12,9 +12,11 @@ from .ruleset import build
 
 __all__ = ["parse", "parse_documents", "recognises"]
 
+_FOREIGN: Final = frozenset({"features", "events", "$evaluators"})
+
 
 def recognises(document: Any) -> bool:
-    """Whether plain data looks like a native flag file.
+    """Whether plain data looks like a native flag file, and bears no mark of another dialect.
 
     >>> recognises({"version": 1, "flags": {}}), recognises({"version": 2, "features": []})
     (True, False)
@@ -22,8 +24,10 @@ def recognises(document: Any) -> bool:
     return (
         isinstance(document, dict)
         and "version" in document
-        and isinstance(document.get("flags", {}), dict)
-        and "features" not in document
+        and isinstance(flags := document.get("flags", {}), dict)
+        and _FOREIGN.isdisjoint(document)
+        and not str(document.get("$schema", "")).startswith("https://flagd.dev/")
+        and not any(isinstance(flag, dict) and "state" in flag and "variants" in flag for flag in flags.values())
     )
 
 

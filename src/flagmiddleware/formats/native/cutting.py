@@ -8,12 +8,13 @@ each was read before, in a document that was right; what cannot be cut with cert
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
-__all__ = ["Pieces", "cut", "is_lined"]
+__all__ = ["Pieces", "Texts", "cut", "is_lined"]
 
 _MARK: Final = b'"flags":{\n'
 _TAIL: Final = b"\n}}"
@@ -27,13 +28,82 @@ _NEXT_FIELD: Final = re.compile(rb"^(?=[^\s#])", re.MULTILINE)
 _KEY: Final = re.compile(rb" *([a-z0-9]+(?:-[a-z0-9]+)*):(?=[ \n])")
 
 
+class Texts(Protocol):
+    """Texts that stay in the document that they are pieces of, and are copied out one at a time.
+
+    Ten thousand copies would be as much memory as the document once more, for as long as it is in force.
+    """
+
+    def __len__(self) -> int:
+        """How many there are."""
+        ...
+
+    def __iter__(self) -> Iterator[bytes]:
+        """All of them, in order."""
+        ...
+
+    def __getitem__(self, place: int) -> bytes:
+        """One of them."""
+        ...
+
+    def pick(self, places: Iterable[int]) -> Texts:
+        """Some of them."""
+        ...
+
+
+class _Slices:
+    """Texts that are stretches of one document."""
+
+    __slots__ = ("_data", "_ends", "_starts")
+
+    def __init__(self, data: bytes, starts: Iterable[int], ends: Iterable[int]) -> None:
+        self._data, self._starts, self._ends = data, array("Q", starts), array("Q", ends)
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return map(self._data.__getitem__, map(slice, self._starts, self._ends))
+
+    def __getitem__(self, place: int) -> bytes:
+        return self._data[self._starts[place] : self._ends[place]]
+
+    def pick(self, places: Iterable[int]) -> _Slices:
+        chosen = list(places)
+        return _Slices(
+            self._data, [self._starts[place] for place in chosen], [self._ends[place] for place in chosen]
+        )
+
+
+class _Fields:
+    """Texts that are the fields of a JSON object."""
+
+    __slots__ = ("_keys", "_raws")
+
+    def __init__(self, keys: Sequence[str], raws: Sequence[msgspec.Raw]) -> None:
+        self._keys, self._raws = keys, raws
+
+    def __len__(self) -> int:
+        return len(self._raws)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return map(_field, self._keys, self._raws)
+
+    def __getitem__(self, place: int) -> bytes:
+        return _field(self._keys[place], self._raws[place])
+
+    def pick(self, places: Iterable[int]) -> _Fields:
+        chosen = list(places)
+        return _Fields([self._keys[place] for place in chosen], [self._raws[place] for place in chosen])
+
+
 class Pieces(NamedTuple):
     """``texts[i]`` defines the flag ``keys[i]``; ``keys`` is empty where the texts have to be read to know."""
 
     syntax: str
     head: bytes
     keys: Sequence[str]
-    texts: Sequence[bytes]
+    texts: Texts
 
     def join(self, texts: Iterable[bytes]) -> bytes:
         """A document that says what this one says around its flags, and defines ``texts``."""
@@ -52,7 +122,7 @@ def is_lined(data: bytes) -> bool:
 def cut(data: bytes) -> Pieces | None:
     r"""The pieces of a text; None where it cannot be told with certainty where a flag ends.
 
-    >>> cut(b"version: 1\nflags:\n  a: {}\n  b:\n    enabled: false\n").texts
+    >>> list(cut(b"version: 1\nflags:\n  a: {}\n  b:\n    enabled: false\n").texts)
     [b'  a: {}\n', b'  b:\n    enabled: false\n']
     """
     if data[:1] == b"{":
@@ -61,14 +131,17 @@ def cut(data: bytes) -> Pieces | None:
 
 
 def _cut_lines(data: bytes) -> Pieces | None:
-    head, mark, body = data.rstrip(b"\n").partition(_MARK)
-    if not mark or b"\n" in head or not body.endswith(_TAIL):
+    head = data[: data.find(_MARK)]
+    start, end = len(head) + len(_MARK), len(data) - data.endswith(b"\n") - len(_TAIL)
+    if b"\n" in head or not data.startswith(_TAIL, end) or end <= start:
         return None
-    body = body[: -len(_TAIL)]
-    lines = body.split(b",\n")
-    if body.count(b"\n") != len(lines) - 1 or b",,\n" in body or body[-1:] == b"," or not all(lines):
+    ends = [match.start() for match in re.compile(rb",\n").finditer(data, start, end)]
+    starts = [start, *[place + 2 for place in ends]]
+    ends.append(end)
+    is_odd = data.count(b"\n", start, end) != len(starts) - 1 or data.find(b",,\n", start, end) >= 0
+    if is_odd or data[end - 1 : end] == b"," or any(map(int.__eq__, starts, ends)):
         return None
-    return Pieces("json", head, (), lines)
+    return Pieces("json", head, (), _Slices(data, starts, ends))
 
 
 def _cut_json(data: bytes) -> Pieces | None:
@@ -78,7 +151,7 @@ def _cut_json(data: bytes) -> Pieces | None:
     except (msgspec.MsgspecError, KeyError, RecursionError, ValueError):
         return None
     head = b"{" + b"".join([_field(key, raw) + b"," for key, raw in top.items()])
-    texts = [_field(key, raw) for key, raw in flags.items()]
+    texts = _Fields(list(flags), list(flags.values()))
     # A key that came twice is in the text and not in the pieces: its quotes are missing here.
     quotes = head.count(b'"') + sum([text.count(b'"') for text in texts]) + 2
     if not texts or b"\\u0022" in data or data.count(b'"') != quotes:
@@ -100,13 +173,11 @@ def _cut_yaml(data: bytes) -> Pieces | None:
     first = _FIRST.match(data, start, end)
     if first is None:
         return None
-    begins = [
-        match.start() for match in re.finditer(rb"^%b(?=[^\s#])" % first["indent"], data[start:end], re.MULTILINE)
-    ]
-    body = data[start:end]
-    texts = [body[begin:until] for begin, until in zip(begins, [*begins[1:], len(body)], strict=True)]
-    keys = [_KEY.match(text) for text in texts]
+    indented = re.compile(rb"^%b(?=[^\s#])" % first["indent"], re.MULTILINE)
+    begins = [match.start() for match in indented.finditer(data, start, end)]
+    keys = [_KEY.match(data, begin, end) for begin in begins]
     if not all(keys):
         return None
-    head = data[: fields[0].start()] + data[end:] + body[: begins[0]]
+    head = data[: fields[0].start()] + data[end:] + data[start : begins[0]]
+    texts = _Slices(data, begins, [*begins[1:], end])
     return Pieces("yaml", head, [match[1].decode() for match in keys if match is not None], texts)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeAlias
 
 from msgspec.structs import replace
 
+from ...frozen import Packed
 from ...model import BOOLEAN, Example, Flag, FrozenDict, Requirement, Risk, freeze
 from ..words import expected, listed, nearest, show
 from .conditions import RESERVED
@@ -133,23 +134,24 @@ def _risk(scope: Scope, document: dict[str, Any], field: str) -> Risk | None:
         elif risk[side] not in _LEVELS:
             near = nearest(risk[side], _LEVELS) if risk[side].__class__ is str else ""
             scope.report(risk, side, expected("low or high", risk[side]) + near)
-    return Risk(risk.get("technical", ""), risk.get("business", ""))
+    made = Risk(risk.get("technical", ""), risk.get("business", ""))
+    return scope.once(made)
 
 
 def _expires(scope: Scope, document: dict[str, Any], field: str) -> str | None:
     day = document[field]
     if day.__class__ is not str or day not in scope.days:
-        if is_date(day):
-            scope.days[day] = None
-        else:
+        if not is_date(day):
             scope.wrong(document, field, "a day, such as 2027-03-31")
-    return day  # type: ignore[no-any-return]
+            return None
+        scope.days[day] = day
+    return scope.days[day]
 
 
 def _metadata(scope: Scope, document: dict[str, Any], field: str) -> Mapping[str, Any]:
     metadata = scope.mapping(document, field, "a mapping of whatever you like")
     if _SCALARS.issuperset(map(type, metadata.values())):
-        return FrozenDict(metadata)
+        return FrozenDict({name: scope.word(value) for name, value in metadata.items()})
     scope.free(document, field)
     return {} if scope.is_deep else freeze(metadata)
 
@@ -162,7 +164,7 @@ def _description(scope: Scope, document: dict[str, Any], field: str) -> str:
 
 
 def _owner(scope: Scope, document: dict[str, Any], field: str) -> tuple[str, ...]:
-    return scope.texts(document, field, "a team, or a list of teams, such as [product, engineering]")
+    return scope.once(scope.texts(document, field, "a team, or a list of teams, such as [product, engineering]"))
 
 
 def _sticky_by(scope: Scope, document: dict[str, Any], field: str) -> str:
@@ -221,18 +223,29 @@ def _merge(scope: Scope, document: dict[str, Any], changes: dict[str, Any]) -> d
     return {name: value for name, value in both.items() if name in PER_ENVIRONMENT and name not in gone}
 
 
-def _tests(scope: Scope, document: dict[str, Any], flag: Flag, environments: Mapping[str, Flag]) -> tuple[Example, ...]:
+_Row: TypeAlias = "tuple[dict[str, Any], str, str | None, float | None]"
+
+
+def _made(given: dict[str, Any], expect: str, environment: str | None, at: float | None) -> Example:
+    return Example(FrozenDict(given), expect, environment, at)
+
+
+def _tests(scope: Scope, document: dict[str, Any], flag: Flag, environments: Mapping[str, Flag]) -> Sequence[Example]:
     tests = document["tests"]
     if tests.__class__ is not list:
         scope.wrong(document, "tests", "a list of examples, such as [{given: {user: user-42}, expect: true}]")
         return ()
     found = [_example(scope, tests, index, flag, environments) for index in range(len(tests))]
-    return tuple([example for example in found if example is not None])
+    rows = [row for row in found if row is not None]
+    try:
+        return Packed(rows, _made)
+    except ValueError:  # nested so deeply that the document is refused for it in the end
+        return ()
 
 
 def _example(
     scope: Scope, tests: list[Any], index: int, flag: Flag, environments: Mapping[str, Flag]
-) -> Example | None:
+) -> _Row | None:
     test = tests[index]
     if test.__class__ is not dict:
         scope.wrong(tests, index, "an example, such as {given: {user: user-42}, expect: true}")
@@ -245,7 +258,7 @@ def _example(
     at = scope.instant(test, "at") if "at" in test else None
     given, environment = _given(scope, test) if "given" in test else ({}, None)
     variants = environments.get(environment or "", flag).variants
-    return Example(FrozenDict(given), read_variant(scope, test, "expect", variants), environment, at)
+    return given, read_variant(scope, test, "expect", variants), environment, at
 
 
 def _given(scope: Scope, test: dict[str, Any]) -> tuple[dict[str, Any], str | None]:

@@ -18,7 +18,7 @@ from ...collector import paused_collector
 from ...errors import Problem, RulesetError
 from ...model import Flag, Ruleset
 from ..syntax import read, syntax_of
-from .cutting import Pieces, cut
+from .cutting import Pieces, Texts, cut
 from .ruleset import Builder
 from .scope import Scope
 
@@ -103,7 +103,7 @@ class _Memory(NamedTuple):
     """
 
     head: bytes
-    texts: Sequence[bytes]
+    texts: Texts | Sequence[bytes]
     entries: Sequence[_Line]
     is_simple: bool
     ruleset: Ruleset
@@ -151,12 +151,12 @@ class LineReader:
             return self._memory
         # A flag that is another one in some environment is not known whole.
         simple = [
-            (text, _Line(key, flags[key], _NO_ENVIRONMENTS))
-            for key, text in zip(pieces.keys, pieces.texts, strict=True)
+            place
+            for place, text in enumerate(pieces.texts)
             if not _is_needy(text) and b"environments" not in text
         ]
-        texts, entries = [text for text, _ in simple], [entry for _, entry in simple]
-        return _Memory(pieces.head, texts, entries, len(texts) == len(flags), ruleset)
+        entries = [_Line(key, flags[key], _NO_ENVIRONMENTS) for key in map(pieces.keys.__getitem__, simple)]
+        return _Memory(pieces.head, pieces.texts.pick(simple), entries, len(simple) == len(flags), ruleset)
 
     def _read_few(self, pieces: Pieces, name: str) -> _Memory | None:
         """What the usual change takes: the same flags in the same order, a few of them defined otherwise."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from ...bucketing import cuts
 from ...model import AllOf, Condition, InSegment, Operator, Ramp, Rollout, Rule, Schedule, Serve, Share, Split, Test
@@ -13,8 +13,11 @@ from .scalars import read_instant, read_share
 
 __all__ = ["Scope"]
 
+T = TypeVar("T")
+
 _SCALARS: Final = frozenset((str, int, float, bool, type(None)))
 _PATIENCE: Final = 50_000  # names that are compared with wrong ones, in all
+_WORD, _WORDS = 40, 10_000  # letters of a text that may well come again, and how many such texts are remembered
 _SHALLOW: Final = 80  # nesting of a free value, or of a condition, under which the document's depth is in no doubt
 
 
@@ -31,6 +34,7 @@ class Scope:
         "is_deep",
         "members",
         "merged",
+        "onces",
         "patience",
         "rules",
         "segments",
@@ -54,7 +58,8 @@ class Scope:
         self.gates: dict[str | int, Rollout | None] = {}
         self.cuts: dict[tuple[Any, ...], tuple[int, ...]] = {}
         self.instants: dict[str, float] = {}
-        self.days: dict[str, None] = {}
+        self.days: dict[str, str] = {}
+        self.onces: dict[Any, Any] = {}
         self.usable: set[tuple[str, str]] = set()
         self.merged: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = []
         self.is_deep = False
@@ -198,6 +203,17 @@ class Scope:
         if found is None:
             found = self.tests[key] = Test(attribute, operator, operand)
         return found
+
+    def once(self, value: T) -> T:
+        """The value, or what was equal to it before: texts, and tuples and objects of texts."""
+        found: T = self.onces.setdefault(value, value)
+        return found
+
+    def word(self, value: Any) -> Any:
+        """A scalar; a short text that came before is that object, as long as there are not too many."""
+        if value.__class__ is not str or len(value) > _WORD:
+            return value
+        return self.onces.get(value, value) if len(self.onces) > _WORDS else self.onces.setdefault(value, value)
 
     def split(self, weights: dict[str, Any]) -> Split:
         """A split by variants' weights; the same weights have the same cuts."""
