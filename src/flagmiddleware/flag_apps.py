@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 
 from .errors import ConfigurationError
 from .web.current import running_flags
-from .web.endpoints import Answer, flags_answer, send_asgi, start_wsgi
+from .web.endpoints import Answer, decline_asgi, flags_answer, send_asgi, start_wsgi
 from .web.frontend import public_keys
 
 __all__ = ["flags_asgi", "flags_wsgi"]
@@ -35,6 +35,7 @@ def flags_asgi(*, may_see: Callable[[Scope], Any] | None = None) -> Callable[[Sc
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
+            await decline_asgi(scope, receive, send)
             return
         # The path is whole under some frameworks, and without the mount point under others.
         method, path = scope["method"], scope["path"].removeprefix(scope.get("root_path", ""))

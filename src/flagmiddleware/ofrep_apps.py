@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from .ofrep import Ofrep, OfrepRequest, OfrepResponse
 from .web.current import running_flags
-from .web.endpoints import Answer, send_asgi, start_wsgi
+from .web.endpoints import Answer, decline_asgi, send_asgi, start_wsgi
 
 __all__ = ["ofrep_asgi", "ofrep_wsgi"]
 
@@ -26,6 +26,7 @@ def ofrep_asgi(ofrep: Ofrep) -> Callable[[Scope, Receive, Send], Awaitable[None]
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
+            await decline_asgi(scope, receive, send)
             return
         headers = {name.lower(): value.decode("latin-1") for name, value in reversed(scope["headers"])}
         request = OfrepRequest(

@@ -16,6 +16,9 @@ from urllib.parse import parse_qsl
 from .context import Context
 from .errors import ConfigurationError
 from .model import ErrorCode
+from .web.endpoints import decline_asgi
+from .web.say import Say
+from .web.site import attributes_of, no_attributes_after
 
 if TYPE_CHECKING:
     from .flags import Flags
@@ -43,17 +46,18 @@ class RocketFlagEndpoint:
     that may not; ``request`` is the WSGI environ, the ASGI scope, or what you hand to :meth:`answer`. Everybody else
     sees the flags in ``allow`` only, and may send the attributes in ``client_attributes`` only (list
     ``targetingKey`` and ``cohort`` there if browsers or apps may choose theirs). Without either it refuses to exist.
-    ``context(request)`` adds what your server knows of the subject; it wins over what the caller says.
+    ``context(request)`` adds what your server knows of the subject; it wins over what the caller says. Where it fails
+    its attributes are missing, and the log says so once. Both callables may be async under ASGI.
     """
 
     def __init__(
         self,
         flags: Flags,
         *,
-        authorise: Callable[[Any], bool] | None = None,
+        authorise: Callable[[Any], Any] | None = None,
         allow: Iterable[str] = (),
         client_attributes: Iterable[str] = (),
-        context: Callable[[Any], Mapping[str, Any]] | None = None,
+        context: Callable[[Any], Any] | None = None,
     ) -> None:
         self._allow = frozenset((allow,) if isinstance(allow, str) else allow)
         if authorise is None and not self._allow:
@@ -64,36 +68,54 @@ class RocketFlagEndpoint:
         self._flags = flags
         self._authorise = authorise or (lambda request: False)
         self._attributes = frozenset(client_attributes)
-        self._context = context or (lambda request: {})
+        self._context = context or (lambda request: None)
+        self._say = Say()
 
     def answer(self, method: str, path: str, query: str = "", request: Any = None) -> Answer:
         """The answer to one request: ``path`` is decoded, ``query`` is as it came."""
-        if method not in ("GET", "HEAD"):
-            return _answer(405, {"error": "method not allowed"}, ("Allow", "GET, HEAD"))
-        if len(query) > _LONGEST_QUERY:
-            return _answer(414, {"error": "the query is too long"})
+        refused = _refusal(method, query)
+        if refused is not None:
+            return refused
+        trusted = _plain(self._authorise(request), "authorise")
+        asked = self._asked(path, query, is_trusted=bool(trusted))
+        if isinstance(asked, Answer):
+            return asked
+        try:
+            found = self._context(request)
+        except Exception as error:
+            return self._decide(*asked, no_attributes_after(error, self._say))
+        return self._decide(*asked, attributes_of(_plain(found, "context"), self._say))
+
+    async def aanswer(self, method: str, path: str, query: str = "", request: Any = None) -> Answer:
+        """The same on a running loop, where ``authorise`` and ``context`` may be asynchronous."""
+        refused = _refusal(method, query)
+        if refused is not None:
+            return refused
+        trusted = self._authorise(request)
+        asked = self._asked(path, query, is_trusted=bool(await trusted if isawaitable(trusted) else trusted))
+        if isinstance(asked, Answer):
+            return asked
+        try:
+            found = self._context(request)
+            attributes = attributes_of(await found if isawaitable(found) else found, self._say)
+        except Exception as error:
+            attributes = no_attributes_after(error, self._say)
+        return self._decide(*asked, attributes)
+
+    def _asked(self, path: str, query: str, *, is_trusted: bool) -> tuple[str, dict[str, str]] | Answer:
+        """The flag's key and the attributes that this caller may supply."""
         found = _PATH.search(path)
-        trusted = self._trusts(request)
         key = found[1] if found else None
-        if key is None or not (trusted or key in self._allow):
+        if key is None or not (is_trusted or key in self._allow):
             return _unknown()
         try:
             given = dict(reversed(parse_qsl(query, keep_blank_values=True, max_num_fields=_MOST_PARAMETERS)))
         except ValueError:
             return _answer(400, {"error": "the query cannot be read"})
-        return self._decide(
-            key, given if trusted else {k: v for k, v in given.items() if k in self._attributes}, request
-        )
+        return key, given if is_trusted else {name: value for name, value in given.items() if name in self._attributes}
 
-    def _trusts(self, request: Any) -> bool:
-        allowed = self._authorise(request)
-        if isawaitable(allowed):  # anything awaitable is true: it must never pass for a yes
-            getattr(allowed, "close", bool)()
-            raise ConfigurationError("authorise is asynchronous; RocketFlag's endpoint takes a plain function")
-        return bool(allowed)
-
-    def _decide(self, key: str, given: dict[str, Any], request: Any) -> Answer:
-        attributes = {**given, **self._context(request)}
+    def _decide(self, key: str, given: Mapping[str, str], known: Mapping[str, Any]) -> Answer:
+        attributes = {**given, **known}
         targeting_key = attributes.pop("targetingKey", None)
         evaluation = self._flags.evaluate(key, Context(targeting_key or None, attributes))
         if evaluation.error_code is ErrorCode.FLAG_NOT_FOUND:
@@ -114,20 +136,41 @@ class RocketFlagEndpoint:
         start_response(f"{answer.status} {_REASONS[answer.status]}", list(answer.headers))
         return [b"" if method == "HEAD" else answer.body]
 
-    async def asgi(
-        self,
-        scope: MutableMapping[str, Any],
-        receive: Callable[[], Awaitable[Any]],
-        send: Callable[[Any], Awaitable[None]],
-    ) -> None:
-        """The endpoint as an ASGI application."""
-        if scope["type"] != "http":
-            return
-        query = scope.get("query_string", b"").decode("latin-1")
-        answer = self.answer(scope["method"], scope["path"], query, scope)
-        headers = [(name.lower().encode(), value.encode()) for name, value in answer.headers]
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.body})
+    @property
+    def asgi(self) -> Callable[[Any, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]:
+        """The endpoint as an ASGI application: a plain function, as uvicorn takes a bound method for ASGI 2."""
+
+        async def app(
+            scope: MutableMapping[str, Any],
+            receive: Callable[[], Awaitable[Any]],
+            send: Callable[[Any], Awaitable[None]],
+        ) -> None:
+            if scope["type"] != "http":
+                await decline_asgi(scope, receive, send)
+                return
+            query = scope.get("query_string", b"").decode("latin-1")
+            answer = await self.aanswer(scope["method"], scope["path"], query, scope)
+            headers = [(name.lower().encode(), value.encode()) for name, value in answer.headers]
+            await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+            await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.body})
+
+        return app
+
+
+def _plain(answer: Any, name: str) -> Any:
+    """What a plain function said. Anything awaitable is true: it must never pass for a yes."""
+    if isawaitable(answer):
+        getattr(answer, "close", bool)()
+        raise ConfigurationError(
+            f"{name} is asynchronous and this server is not; give RocketFlagEndpoint a plain function"
+        )
+    return answer
+
+
+def _refusal(method: str, query: str) -> Answer | None:
+    if method not in ("GET", "HEAD"):
+        return _answer(405, {"error": "method not allowed"}, ("Allow", "GET, HEAD"))
+    return _answer(414, {"error": "the query is too long"}) if len(query) > _LONGEST_QUERY else None
 
 
 def _unknown() -> Answer:

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import django
+from asgiref.sync import markcoroutinefunction
 from django.conf import settings
 from django.http import HttpResponse, StreamingHttpResponse
 from django.urls import path
@@ -65,6 +66,29 @@ def nothing(request: Any) -> HttpResponse:
     return HttpResponse("")
 
 
+def synchronous_only(get_response: Any) -> Any:
+    """A middleware as people write them; below it the others still run on an event loop."""
+    return lambda request: get_response(request)
+
+
+class Reading:
+    """An asynchronous middleware that reads flags before the view is known, and one after it is done."""
+
+    sync_capable = False
+    async_capable = True
+
+    def __init__(self, get_response: Any) -> None:
+        self.get_response = get_response
+        markcoroutinefunction(self)
+
+    async def __call__(self, request: Any) -> Any:
+        """Tell what was read in a header."""
+        early = {key: request.flags.is_enabled(key) for key in ("same", "differs")}
+        response = await self.get_response(request)
+        response["X-Read"] = json.dumps({**early, "renamed": request.flags.is_enabled("renamed")})
+        return response
+
+
 urlpatterns = [
     path("", view),
     path("async/", aview),
@@ -92,6 +116,7 @@ def run(options: dict[str, Any], cookies: dict[str, str], folder: str) -> dict[s
             "django.contrib.auth.middleware.AuthenticationMiddleware",
             "flagmiddleware.django.FlagMiddleware",
             "flagmiddleware.django.shadow.ShadowMiddleware",
+            *options.pop("within", ()),
         ],
         SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies",
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": f"{folder}/db"}},
@@ -146,17 +171,20 @@ def run(options: dict[str, Any], cookies: dict[str, str], folder: str) -> dict[s
     for name, ask in (
         ("async", lambda: asyncio.run(AsyncClient().get("/async/"))),
         ("wsgi", lambda: Client().get("/async/")),
+        ("synchronous", lambda: asyncio.run(AsyncClient().get("/"))),
     ):
         logged.clear()
         before = counts().as_dict()
         cache.clear()  # waffle has to ask the database
         answer = ask()
         found[name] = {
-            **json.loads(answer.content),
+            **({"served": told} if "served" not in (told := json.loads(answer.content)) else told),
             "cache": answer.headers.get("Cache-Control", ""),
+            "read": json.loads(answer.headers.get("X-Read", "{}")),
             "logged": list(logged),
             "counts": {kind: dict(Counter(now) - Counter(before[kind])) for kind, now in counts().as_dict().items()},
         }
+    found["silent_async"] = dict(asyncio.run(AsyncClient().get("/nothing/")).headers)
     found["stream"] = client.get("/stream/").getvalue().decode()
     found["astream"] = asyncio.run(_read(AsyncClient()))
     return found

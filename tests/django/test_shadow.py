@@ -80,6 +80,32 @@ def test_what_was_asked_ahead_leaves_no_cookie_until_it_is_read(server: str) -> 
     assert site(SHADOW="waffle", SHADOW_NAMES={"renamed": "OldName"})[server]["cookies"] == ["asked"]
 
 
+READING = "tests.django.shadow_site.Reading"
+FIRST = "tests.django.shadow_site.synchronous_only"
+NAMED = ["alone", "below a synchronous one", "before the user is known"]
+AUTHENTICATES = "django.contrib.auth.middleware.AuthenticationMiddleware"
+
+
+@pytest.mark.parametrize("server", ["async", "wsgi", "synchronous"])
+@pytest.mark.parametrize("within", [[READING], [FIRST, READING], [READING, AUTHENTICATES]], ids=NAMED)
+@pytest.mark.parametrize("system", ["waffle", "django-flags"])
+def test_asynchronous_middleware_is_served_the_old_answer(system: str, within: list[str], server: str) -> None:
+    """Before the view is known and after it is done, under either server, before either kind of view: as in views."""
+    found = site(SHADOW=system, SHADOW_NAMES={"renamed": "OldName"}, within=within)[server]
+    assert found["read"] == {"same": True, "differs": False, "renamed": False}
+    assert found["served"]["differs"] is False
+    assert found["counts"]["disagreed"] == {"differs": 1, "renamed": 1}
+    assert found["counts"]["agreed"]["same"] == 1
+    assert not any("event loop" in line or "failed" in line for line in found["logged"])
+
+
+def test_threads_are_not_asked_for_where_no_middleware_could_read_on_a_loop() -> None:
+    """Django's own middleware, and what is made from its mixin, runs its hooks in threads: nothing is asked ahead."""
+    found = site(SHADOW="waffle", within=["django.middleware.common.CommonMiddleware"])
+    assert "Vary" not in found["silent_async"]
+    assert "Cookie" in site(SHADOW="waffle", within=[READING])["silent_async"].get("Vary", "")
+
+
 @pytest.mark.parametrize("body", ["stream", "astream"])
 def test_a_streaming_body_is_served_the_old_answer(body: str) -> None:
     """Flags that are first read while the body is made are waffle's, too."""
@@ -134,13 +160,13 @@ def test_counts_of_all_processes_are_shown(tmp_path: Path, monkeypatch: pytest.M
     options = json.dumps({"SHADOW": "waffle", "SHADOW_CACHE": "shared"})
     first, second = (json.loads(_site.__wrapped__(options)["shared"]) for _ in range(2))
     assert first["disagreed"] == {"differs": 2}
-    # Each process shows its counts after two requests and then serves four more.
-    assert second["disagreed"] == {"differs": 8}
-    assert second["agreed"]["same"] == 8
-    assert second["missing"]["only-there"] == 6  # a key that our own flags do not have
+    # Each process shows its counts after two requests and then serves five more.
+    assert second["disagreed"] == {"differs": 9}
+    assert second["agreed"]["same"] == 9
+    assert second["missing"]["only-there"] == 7  # a key that our own flags do not have
     table = _site.__wrapped__(options)["table"].splitlines()
     assert table[0].split() == ["flag", "agreed", "disagreed", "missing"]
-    assert table[1].split() == ["differs", "0", "14", "0"]
+    assert table[1].split() == ["differs", "0", "16", "0"]
 
 
 def test_a_request_in_shadow_differs_from_none() -> None:

@@ -396,6 +396,16 @@ segments:
     assert kept(result, "colour") == {"reshuffles"}
 
 
+@pytest.mark.parametrize("enabled", [True, False])
+def test_flipt_default_variant_is_served_where_nothing_matches(enabled: bool) -> None:
+    """A variant marked as the default is what Flipt answers without a match, and for a flag that is not enabled."""
+    variants = [{"key": "red"}, {"key": "blue", "default": True}]
+    item = {"key": "colour", "type": "VARIANT_FLAG_TYPE", "enabled": enabled, "variants": variants}
+    result, flags = imported("flipt", {"flags": [item]})
+    assert flags.value("colour", Context("u")) == "blue"
+    assert kept(result, "colour") == {"exact"}
+
+
 def test_growthbook_import_reads_conditions() -> None:
     """Forced values under conditions; missing attributes keep GrowthBook's answers."""
     features = {
@@ -469,7 +479,6 @@ def test_unknown_kind_is_refused() -> None:
     ("kind", "document", "told"),
     [
         ("rocketflag", {"flags": [{"key": "beta", "name": "Beta", "enabled": True}]}, r"flags\[0\] has no `id`"),
-        ("rocketflag", {"flags": [{"id": "a", "name": "A"}, 7]}, r"flags\[1\] has no `id`"),
         ("growthbook", {"flags": {"beta": {"state": "ENABLED"}}}, "each with its `defaultValue`"),
     ],
 )

@@ -16,11 +16,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import date, datetime, timezone
 from logging import getLogger
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.conf import settings
 from django.core.exceptions import SynchronousOnlyOperation
+from django.core.handlers.asgi import ASGIRequest
 from django.http import FileResponse, HttpRequest
 
 from ..errors import ConfigurationError
@@ -28,6 +29,7 @@ from ..model import Evaluation, Reason
 from ..overrides import Override, current, layered
 from .installed import app, installation
 from .pagecache import forbid_storing
+from .shadow_order import within
 from .shadowcounts import Counts
 from .shadowed import OLD_SYSTEMS, Answer, Answers, OldSystem, spellings, waffle_cookie
 
@@ -57,6 +59,7 @@ class ShadowMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         self.get_response = get_response
         self.shadow = Shadow.from_settings(counts())
+        self.within = within(type(self))
         self.is_async = iscoroutinefunction(get_response)
         if self.is_async:
             markcoroutinefunction(self)
@@ -65,6 +68,8 @@ class ShadowMiddleware:
         """Serve one request."""
         if self.is_async:
             return self._aserve(request)
+        if self.within.must or (self.within.may and isinstance(request, ASGIRequest)):
+            self.shadow.ask_ahead(request)
         layer = _Layer(self.shadow, current())
         with layered(layer):
             response = self.get_response(request)
@@ -72,11 +77,17 @@ class ShadowMiddleware:
         return _streamed(response, layer)
 
     def process_view(self, request: HttpRequest, view: Any, arguments: Any, named: Any) -> None:
-        """Ask ahead of an asynchronous view, which may not read the database; Django calls this in a thread."""
-        if iscoroutinefunction(view):
+        """Ask ahead of an asynchronous view, which may not read the database; Django calls this in a thread.
+
+        What was asked ahead of asynchronous middleware is asked again where the user has become known since.
+        """
+        asked = request.__dict__.get(_AHEAD)
+        if iscoroutinefunction(view) if asked is None else asked.user is not getattr(request, "user", None):
             self.shadow.ask_ahead(request)
 
     async def _aserve(self, request: HttpRequest) -> Any:
+        if self.within.may and self.shadow.old is not None:
+            await sync_to_async(self.shadow.ask_ahead)(request)
         layer = _Layer(self.shadow, current())
         with layered(layer):
             response = await self.get_response(request)
@@ -113,6 +124,13 @@ async def _aparts(body: AsyncIterator[bytes], layer: _Layer) -> AsyncIterator[by
         yield part
     if layer.shadow.counts.waiting:
         await sync_to_async(layer.shadow.counts.share_waiting)()
+
+
+class _Ahead(NamedTuple):
+    """The answers that were made ahead, and for whom."""
+
+    answers: Answers
+    user: Any
 
 
 class _Layer(Mapping[str, Override]):
@@ -176,8 +194,8 @@ class Shadow:
         try:
             answer = self._answer(request, key)
         except SynchronousOnlyOperation:
-            self._tell_once(key, "on an event loop the old system is asked for views only, not in middleware: "
-                                 "it reads the database. Ours is served, and not compared")  # fmt: skip
+            self._tell_once(key, "on an event loop the old system, which reads the database, is asked ahead of "
+                                 "middleware and views only. Ours is served, and not compared")  # fmt: skip
             return None
         except Exception as error:
             self._tell_once(key, f"the old system failed, ours is served: {error!r:.200}")
@@ -194,9 +212,9 @@ class Shadow:
     def _answer(self, request: HttpRequest, key: str) -> Answer | None:
         """The old system's answer for our key in one of its spellings."""
         assert self.old is not None  # noqa: S101 - decide() has looked
-        ahead: Answers | None = request.__dict__.get(_AHEAD)
+        ahead: _Ahead | None = request.__dict__.get(_AHEAD)
         for name in spellings(self.names.get(key), key):
-            answer = self.old.ask(request, name) if ahead is None else ahead.get(name, _nothing)()
+            answer = self.old.ask(request, name) if ahead is None else ahead.answers.get(name, _nothing)()
             if answer is not None:
                 return answer
         return None
@@ -206,7 +224,7 @@ class Shadow:
         if self.old is None:
             return
         try:
-            request.__dict__[_AHEAD] = self.old.ask_all(request)
+            request.__dict__[_AHEAD] = _Ahead(self.old.ask_all(request), getattr(request, "user", None))
         except Exception as error:
             self._tell_once("*", f"the old system failed, ours is served: {error!r:.200}")
 

@@ -8,9 +8,10 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from ..errors import ConfigurationError, RulesetError
+from ..errors import ConfigurationError, Problem, RulesetError
 from ..formats import parse
 from .draft import Draft, ImportProblem, Kept, Note
+from .shapes import STUMBLES
 
 __all__ = ["KINDS", "ImportProblem", "Imported", "Kept", "Note", "convert"]
 
@@ -56,32 +57,43 @@ def convert(kind: str, data: bytes, *, name: str = "", options: Mapping[str, Any
     module = import_module(f"{__name__}.{KINDS[kind]}")
     try:
         draft: Draft = module.convert(data, name, options)
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+    except STUMBLES as error:
         # A document of another shape than the system writes trips wherever it first differs.
         raise ImportProblem(f"{name or 'the file'} is not what {kind} writes: {error!r:.200}") from error
-    for _ in range(2):
+    while True:
         document = draft.document()
         text = _yaml(document)
         try:
             parse(text.encode(), format="yaml", name="the imported file")  # what we write, we read
             return Imported(document, text, tuple(draft.notes))
         except RulesetError as error:
-            problem = error
             if not _leave_out(draft, error):
-                break
-    raise ImportProblem(f"{name or 'the file'} holds what no flag file can say: {problem}") from problem
+                raise ImportProblem(f"{name or 'the file'} holds what no flag file can say: {error}") from error
 
 
 def _leave_out(draft: Draft, error: RulesetError) -> bool:
-    """Empty the flags that the error is about, so that the others come over; false where it is about something else."""
-    keys = {problem.flag for problem in error.problems}
-    if not keys <= draft.flags.keys():
-        return False
+    """Empty the flags and drop the segments that the error is about; false where that changes nothing."""
+    changed = False
     for problem in error.problems:
-        flag = draft.flags[str(problem.flag)]
-        flag.body.clear()
-        flag.rules.clear()
-        flag.lost(f"nothing of it came over, because of {problem.where}: {problem.message}")
+        flag = draft.flags.get(problem.flag or "")
+        if flag is not None and flag.finish():
+            flag.abandon(f"{problem.where}: {problem.message}")
+        elif flag is not None or not _drop_segment(draft, problem):
+            continue
+        changed = True
+    return changed
+
+
+def _drop_segment(draft: Draft, problem: Problem) -> bool:
+    """Leave out the segment that a problem is in; the flags that name it are refused, and so emptied, thereafter."""
+    room, _, name = problem.where.partition(".")
+    found = next(
+        (each for each in draft.segments if room == "segments" and re.match(re.escape(each) + r"\b", name)), None
+    )
+    if found is None:
+        return False
+    del draft.segments[found]
+    draft.notes.append(Note(found, Kept.LOST, f"the segment is left out: {problem.message}"))
     return True
 
 

@@ -18,10 +18,12 @@ from ..conditions import OPERATORS, instant
 from .documents import is_sqlite, load, rows
 from .draft import Draft, FlagDraft, ImportProblem
 from .logic import every
+from .shapes import Malformed, Shape, alone, check
 
 __all__ = ["convert"]
 
 _TRUE: Final = frozenset({"y", "yes", "t", "true", "on", "1"})
+_FALSE: Final = frozenset({"n", "no", "f", "false", "off", "0"})
 
 # Source: Django 5.2, django.utils.dateparse.datetime_re.
 _MOMENT: Final = re.compile(
@@ -35,24 +37,35 @@ class _Condition(NamedTuple):
     required: bool
 
 
+class _Written(Shape, frozen=True):
+    condition: str
+    value: Any
+    required: bool = False
+
+
 def convert(data: bytes, name: str, options: Any) -> Draft:
     """The native draft of django-flags' conditions."""
     draft = Draft()
-    for key, conditions in _read(data, name).items():
-        _flag(draft.flag(key), conditions)
+    for key, items in _read(data, name).items():
+        flag = draft.flag(key)
+        with alone(flag, "django-flags"):
+            if not isinstance(items, list | tuple):
+                raise Malformed(f"expected a list of conditions, found {items!r:.60}")
+            _flag(flag, [_condition(item) for item in items])
     return draft
 
 
-def _read(data: bytes, name: str) -> dict[str, list[_Condition]]:
+def _read(data: bytes, name: str) -> Mapping[Any, Any]:
+    """What is written of each flag, by its name; of any shape."""
     if not is_sqlite(data):
         setting = _setting(data, name)
         if setting is not None:
-            return {str(key): [_condition(item) for item in conditions] for key, conditions in setting.items()}
-    found: dict[str, list[_Condition]] = defaultdict(list)
+            return setting
+    found: dict[Any, list[Any]] = defaultdict(list)
     for row in rows(data, name, ("flags_flagstate",)):
         if row.model in ("flags_flagstate", "flags.flagstate"):
-            state = row.fields
-            found[state["name"]].append(_Condition(state["condition"], state["value"], bool(state.get("required"))))
+            called = row.fields.get("name")
+            found[called if isinstance(called, str) and called else f"{row.model} {row.pk}"].append(row.fields)
     if not found:
         raise ImportProblem(f"{name or 'the file'} has neither a FLAGS setting nor a row of flags.FlagState in it")
     return found
@@ -81,15 +94,26 @@ def _setting(data: bytes, name: str) -> Mapping[Any, Any] | None:
 
 
 def _condition(item: Any) -> _Condition:
-    if isinstance(item, Mapping):
-        return _Condition(str(item.get("condition")), item.get("value"), bool(item.get("required")))
     if isinstance(item, list | tuple) and len(item) in (2, 3):
-        return _Condition(str(item[0]), item[1], bool(item[2]) if len(item) == 3 else False)
-    raise ImportProblem(f"expected (condition, value), (condition, value, required) or a mapping, found {item!r:.80}")
+        item = dict(zip(("condition", "value", "required"), item, strict=False))
+    if not isinstance(item, Mapping):
+        wanted = "(condition, value), (condition, value, required) or a mapping"
+        raise Malformed(f"expected {wanted}, found {item!r:.80}")
+    written = check(item, _Written, is_lax=True)  # a database has 1 for true
+    return _Condition(written.condition, written.value, written.required)
 
 
 def _is_true(value: Any) -> bool:
-    return value.strip().lower() in _TRUE if isinstance(value, str) else bool(value)
+    word = value.strip().lower() if isinstance(value, str) else str(int(value)) if isinstance(value, int) else ""
+    if word not in _TRUE | _FALSE:
+        raise Malformed(f"expected true or false, or a word for it, found {value!r:.60}")
+    return word in _TRUE
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise Malformed(f"expected text, found {value!r:.60}")
+    return value
 
 
 def _flag(flag: FlagDraft, conditions: list[_Condition]) -> None:
@@ -165,7 +189,7 @@ def _boolean(flag: FlagDraft, value: Any) -> Any:
 
 def _user(flag: FlagDraft, value: Any) -> Any:
     flag.lost(f"user {value!r} is a user name there and an id here: replace it by the user's id")
-    return {"username": str(value)}
+    return {"username": _text(value)}
 
 
 def _anonymous(flag: FlagDraft, value: Any) -> Any:
@@ -173,7 +197,7 @@ def _anonymous(flag: FlagDraft, value: Any) -> Any:
 
 
 def _parameter(flag: FlagDraft, value: Any) -> Any:
-    name, _, wanted = str(value).partition("=")
+    name, _, wanted = _text(value).partition("=")
     flag.lost(f"parameter {name!r}: anybody could switch it on by a link; give the flag `qa: true` and sign a link, or "
               f"read the parameter in FLAGMIDDLEWARE['CONTEXT']")  # fmt: skip
     return {f"parameter.{name}": wanted or "True"}
@@ -181,11 +205,11 @@ def _parameter(flag: FlagDraft, value: Any) -> Any:
 
 def _path(flag: FlagDraft, value: Any) -> Any:
     try:
-        OPERATORS["matches"].prepare(str(value))
+        OPERATORS["matches"].prepare(_text(value))
     except ValueError as error:
         flag.lost(f"path matches {value!r}: {error}")
         return None
-    return {"path": {"matches": str(value)}}
+    return {"path": {"matches": value}}
 
 
 def _after(flag: FlagDraft, value: Any) -> Any:
@@ -197,7 +221,7 @@ def _before(flag: FlagDraft, value: Any) -> Any:
 
 
 def _edge(flag: FlagDraft, edge: str, value: Any) -> Any:
-    text = value.isoformat() if isinstance(value, datetime) else _rfc3339(str(value).strip())
+    text = value.isoformat() if isinstance(value, datetime) else _rfc3339(_text(value).strip())
     if instant(text) is None:
         aware = instant(f"{text}Z" if "T" in text else f"{text}T00:00:00Z")
         if aware is None:

@@ -53,9 +53,11 @@ def rows(data: bytes, name: str, tables: Iterable[str]) -> list[Row]:
     if not isinstance(document, list):
         raise ImportProblem(f"{name or 'the file'}: expected the list that `manage.py dumpdata` writes")
     return [
-        Row(str(item["model"]).lower(), item.get("pk"), item["fields"])
+        Row(
+            str(item["model"]).lower(), item.get("pk"), fields if isinstance(fields := item.get("fields"), dict) else {}
+        )
         for item in document
-        if isinstance(item, dict) and "model" in item and isinstance(item.get("fields"), dict)
+        if isinstance(item, dict) and "model" in item
     ]
 
 

@@ -81,10 +81,11 @@ def percent(value: float) -> str:
 
 
 class FlagDraft:
-    """One flag in the making: ``body`` is its part of the file."""
+    """One flag in the making: ``body`` is its part of the file, ``name`` what the other system calls it."""
 
-    def __init__(self, key: str, notes: list[Note]) -> None:
+    def __init__(self, key: str, notes: list[Note], name: Any = None) -> None:
         self.key = key
+        self.name = name
         self.body: dict[str, Any] = {}
         self.rules: list[dict[str, Any]] = []
         self.notes = notes
@@ -103,6 +104,14 @@ class FlagDraft:
     def lost(self, text: str) -> None:
         """Say what could not be expressed."""
         self.notes.append(Note(self.key, Kept.LOST, text))
+
+    def abandon(self, why: str) -> None:
+        """Leave the flag empty, which is off, and take back whatever was said to have come over."""
+        self.body.clear()
+        self.rules.clear()
+        self.notes[:] = [note for note in self.notes if note.flag != self.key]
+        called = f" (it was called {self.name!r})" if self.name not in (None, self.key) else ""
+        self.lost(f"nothing of it came over{called}: {why}")
 
     def rule(self, condition: Any = None, **payload: Any) -> None:
         """Add a rule; ``condition`` is what stands under ``if`` (None, True or empty: everybody)."""
@@ -142,7 +151,7 @@ class Draft:
         """A new flag under the native spelling of ``name``, or of the first fallback where that has none."""
         candidates = (kebab(str(each)) for each in (name, *fallbacks) if each is not None)
         key = _unique(next((each for each in candidates if each), "flag"), self.flags)
-        flag = self.flags[key] = FlagDraft(key, self.notes)
+        flag = self.flags[key] = FlagDraft(key, self.notes, name)
         if key != name:
             flag.exact(f"was called {name!r}")
         return flag

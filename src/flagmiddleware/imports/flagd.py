@@ -9,8 +9,11 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from ..formats.flagd import entries, wrong
+from ..formats.words import expected
 from .documents import load
 from .draft import RESERVED, Draft, FlagDraft, ImportProblem, check_values, moved_by_split
+from .shapes import Malformed, alone
 
 __all__ = ["convert"]
 
@@ -26,15 +29,19 @@ def convert(data: bytes, name: str, options: Mapping[str, Any]) -> Draft:
     """The native draft of a flagd file."""
     document = load(data, name)
     flags = document.get("flags") if isinstance(document, Mapping) else None
-    if not isinstance(flags, Mapping):
+    if not isinstance(flags, dict | list):
         raise ImportProblem(f'{name or "the file"}: expected an object with flags by key under "flags"')
-    shared = document.get("$evaluators") or {}
+    evaluators = document.get("$evaluators")
+    shared = evaluators if isinstance(evaluators, Mapping) else {}
     draft = Draft()
-    for key, flag in flags.items():
-        if isinstance(flag, Mapping):
-            _Import(draft.flag(key), flag, shared).run()
-        else:
-            draft.flag(key).lost(f"expected an object, found {flag!r:.60}")
+    for key, flag, problem in entries(flags):
+        made = draft.flag(key)
+        with alone(made, "flagd"):
+            if problem := problem or wrong(flag):
+                raise Malformed(problem)
+            if not isinstance(flag.get("targeting", {}), dict):
+                raise Malformed(f"targeting: {expected('an object with one operator', flag['targeting'])}")
+            _Import(made, flag, shared).run()
     return draft
 
 
@@ -54,7 +61,13 @@ class _Import:
         default = self.source.get("defaultVariant")
         problem = check_values(variants.values()) if variants else "it has no variants"
         if problem or default not in variants:
-            flag.lost(problem or "it leaves its default to the caller; here a flag has one")
+            nowhere = isinstance(default, str) and default
+            told = (
+                f"there is no variant {default!r}"
+                if nowhere
+                else "it leaves its default to the caller; here a flag has one"
+            )
+            flag.lost(problem or told)
             return
         if self.source.get("state") == "DISABLED":
             flag.body["enabled"] = False
@@ -121,6 +134,8 @@ class _Import:
             yield self._served(logic)
             return
         arms = logic["if"]
+        if not isinstance(arms, list):
+            raise _Unsayable(f"`if` over {arms!r:.60}")
         while len(arms) >= 2:
             yield {"if": self._condition(arms[0]), **self._served(self._resolved(arms[1]))}
             arms = arms[2:]

@@ -7,13 +7,73 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
 
 from .documents import load
 from .draft import Draft, FlagDraft, ImportProblem, kebab, moved_by_rollout, moved_by_split, percent
 from .logic import every, some
+from .shapes import STUMBLES, Percentage, Shape, alone, check
 
 __all__ = ["convert"]
+
+
+class _Named(Shape, frozen=True, rename=None):
+    key: Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class _Variant(_Named, frozen=True, rename=None):
+    default: bool | None = None
+
+
+class _Several(Shape, frozen=True, rename=None):
+    key: str | None = None
+    keys: list[str] | None = None
+    operator: Literal["OR_SEGMENT_OPERATOR", "AND_SEGMENT_OPERATOR"] | None = None
+    value: bool | None = None
+
+
+class _Threshold(Shape, frozen=True, rename=None):
+    percentage: Percentage | None = None
+    value: bool | None = None
+
+
+class _Rollout(Shape, frozen=True, rename=None):
+    segment: _Several | None = None
+    threshold: _Threshold | None = None
+
+
+class _Distribution(Shape, frozen=True, rename=None):
+    variant: str
+    rollout: Percentage
+
+
+class _Rule(Shape, frozen=True, rename=None):
+    segment: str | _Several | None = None
+    distributions: list[_Distribution] | None = None
+
+
+class _Flag(_Named, frozen=True, rename=None):
+    type: Literal["BOOLEAN_FLAG_TYPE", "VARIANT_FLAG_TYPE"] | None = None
+    description: str | None = None
+    enabled: bool | None = None
+    variants: list[_Variant] | None = None
+    rules: list[_Rule] | None = None
+    rollouts: list[_Rollout] | None = None
+
+
+class _Constraint(Shape, frozen=True, rename=None):
+    type: str
+    property: str
+    operator: str
+    value: str | int | float | list[Any] | None = None
+
+
+class _Segment(_Named, frozen=True, rename=None):
+    match_type: Literal["ALL_MATCH_TYPE", "ANY_MATCH_TYPE"] | None = None
+    constraints: list[_Constraint] | None = None
+
 
 _NUMBER: Final[Mapping[str, str]] = MappingProxyType({"eq": "eq", "lt": "lt", "lte": "lte", "gt": "gt", "gte": "gte"})
 
@@ -29,18 +89,23 @@ def convert(data: bytes, name: str, options: Mapping[str, Any]) -> Draft:
         raise ImportProblem(f'{name or "the file"}: expected Flipt\'s document with a list under "flags"')
     draft = Draft()
     broken: dict[str, str] = {}
-    for segment in document.get("segments") or ():
+    segments = document.get("segments")
+    for segment in segments if isinstance(segments, list) else ():
+        name = kebab(str(segment.get("key"))) if isinstance(segment, Mapping) else ""
         try:
-            draft.segments[kebab(segment["key"])] = _segment(segment)
-        except _Unsayable as error:
-            broken[kebab(segment["key"])] = str(error)
-    for item in document["flags"]:
-        flag = draft.flag(item.get("key"))
-        flag.describe(item.get("description"))
-        boolean = item.get("type") == "BOOLEAN_FLAG_TYPE"
-        (_boolean if boolean else _variants)(flag, item, draft.segments, broken)
-        if not any(note.flag == flag.key and note.kept != "exact" for note in flag.notes):
-            flag.exact("every rule came over")
+            check(segment, _Segment)
+            draft.segments[name] = _segment(segment)
+        except (_Unsayable, *STUMBLES) as error:
+            broken[name] = str(error)
+    for place, item in enumerate(document["flags"]):
+        flag = draft.flag(item.get("key") if isinstance(item, Mapping) else None, f"flags[{place}]")
+        with alone(flag, "Flipt"):
+            check(item, _Flag)
+            flag.describe(item.get("description"))
+            boolean = item.get("type") == "BOOLEAN_FLAG_TYPE"
+            (_boolean if boolean else _variants)(flag, item, draft.segments, broken)
+            if not any(note.flag == flag.key and note.kept != "exact" for note in flag.notes):
+                flag.exact("every rule came over")
     return draft
 
 
@@ -138,6 +203,8 @@ def _boolean(flag: FlagDraft, item: Mapping[str, Any], segments: Mapping[str, An
                 flag.rule(_named(rollout, segments, broken), serve=bool(segment.get("value")))
             elif threshold:
                 _threshold(flag, threshold, bool(item.get("enabled")), place == len(rollouts) - 1)
+            else:
+                raise _Unsayable("it has neither a segment nor a threshold")
         except _Unsayable as error:
             flag.lost(f"rollout {place + 1} is left out: {error}")
 
@@ -154,7 +221,9 @@ def _threshold(flag: FlagDraft, threshold: Mapping[str, Any], default: bool, las
 
 def _variants(flag: FlagDraft, item: Mapping[str, Any], segments: Mapping[str, Any], broken: Mapping[str, str]) -> None:
     names = {one["key"]: flag.variant(one["key"], one["key"]) for one in item.get("variants") or ()}
-    flag.body["off"] = flag.variant("", "none")
+    # Served where no rule matches, and by a flag that is not enabled, too.
+    fallback = next((names[one["key"]] for one in item.get("variants") or () if one.get("default")), None)
+    flag.body["off"] = flag.variant("", "none") if fallback is None else fallback
     if any(one.get("attachment") for one in item.get("variants") or ()):
         flag.lost("attachments: a variant's value is its key here; make the attachment the value")
     if not item.get("enabled"):

@@ -11,8 +11,38 @@ from typing import Any
 from .documents import load
 from .draft import Draft, FlagDraft, ImportProblem, check_values, moved_by_split, percent
 from .gofeatureflag_queries import Unsayable, say
+from .shapes import Percentage, Shape, Weight, alone, check
 
 __all__ = ["convert"]
+
+
+class _Edge(Shape, frozen=True):
+    variation: str | None = None
+    percentage: Percentage | None = None
+    date: str | None = None
+
+
+class _Progressive(Shape, frozen=True):
+    initial: _Edge | None = None
+    end: _Edge | None = None
+
+
+class _Rule(Shape, frozen=True):
+    name: str | None = None
+    query: str | None = None
+    variation: str | None = None
+    percentage: dict[str, Weight] | None = None
+    progressive_rollout: _Progressive | None = None
+    disable: bool | None = None
+
+
+class _Flag(Shape, frozen=True):
+    variations: dict[str, Any]
+    targeting: list[_Rule] | None = None
+    default_rule: _Rule | None = None
+    bucketing_key: str | None = None
+    disable: bool | None = None
+    metadata: dict[str, Any] | None = None
 
 
 def convert(data: bytes, name: str, options: Mapping[str, Any]) -> Draft:
@@ -24,8 +54,10 @@ def convert(data: bytes, name: str, options: Mapping[str, Any]) -> Draft:
         raise ImportProblem(f"{name or 'the file'}: expected flags by key, each with its `variations`")
     draft = Draft()
     for key, flag in document.items():
-        if isinstance(flag, Mapping):
-            _Import(draft.flag(key), flag).run()
+        made = draft.flag(key)
+        with alone(made, "GO Feature Flag"):
+            check(flag, _Flag)
+            _Import(made, flag).run()
     return draft
 
 
@@ -39,13 +71,12 @@ class _Import:
 
     def run(self) -> None:
         """Fill the flag."""
-        flag, variations = self.flag, dict(self.source.get("variations") or {})
+        flag, variations = self.flag, dict(self.source["variations"])
         problem = check_values(variations.values()) if variations else "it has no variations"
         if problem:
             flag.lost(problem)
             return
-        metadata = self.source.get("metadata")
-        flag.describe(metadata.get("description") if isinstance(metadata, Mapping) else None)
+        flag.describe((self.source.get("metadata") or {}).get("description"))
         self._variations(variations)
         if self.source.get("disable"):
             flag.body["enabled"] = False
@@ -74,7 +105,9 @@ class _Import:
         if rule.get("disable"):
             return
         try:
-            condition = say(str(rule.get("query") or ""))
+            condition = say(rule.get("query") or "")
+            if condition is None:
+                raise Unsayable("it has no query")
             self.flag.rule(condition, **({"name": name} if name else {}), **self._payload(rule))
         except Unsayable as error:
             self.flag.lost(f"rule {name or rule.get('query')!r} is left out: {error}")

@@ -7,11 +7,14 @@ coverage go on to the next rule; here a rollout decides.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+import msgspec
 
 from .documents import load
 from .draft import Draft, FlagDraft, ImportProblem, check_values, moved_by_rollout, moved_by_split, percent
 from .growthbook_conditions import Unsayable, say
+from .shapes import Shape, Weight, alone, check
 
 __all__ = ["convert"]
 
@@ -22,6 +25,21 @@ _PASSED_OVER: Final = frozenset(
 )  # fmt: skip
 
 
+class _Rule(Shape, frozen=True):
+    condition: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    coverage: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1
+    hash_attribute: str = ""
+    hash_version: int | None = None
+    variations: list[Any] | None = None
+    weights: list[Weight] | None = None
+    seed: str | None = None
+
+
+class _Feature(Shape, frozen=True):
+    default_value: Any
+    rules: list[_Rule] = msgspec.field(default_factory=list)
+
+
 def convert(data: bytes, name: str, options: Mapping[str, Any]) -> Draft:
     """The native draft of GrowthBook's features."""
     document = load(data, name)
@@ -30,24 +48,24 @@ def convert(data: bytes, name: str, options: Mapping[str, Any]) -> Draft:
         raise ImportProblem(f"{name or 'the file'}: expected GrowthBook's features, an object by key")
     if features and not any(isinstance(one, Mapping) and "defaultValue" in one for one in features.values()):
         raise ImportProblem(f"{name or 'the file'}: expected GrowthBook's features, each with its `defaultValue`")
-    groups = document.get("savedGroups") if isinstance(document.get("savedGroups"), Mapping) else {}
+    groups = document.get("savedGroups")
+    saved = groups if isinstance(groups, Mapping) else {}
     draft = Draft()
     for key, feature in features.items():
         flag = draft.flag(key)
-        if isinstance(feature, Mapping):
-            _Feature(flag, feature, groups).run()
-        else:
-            flag.lost(f"expected an object, found {feature!r:.60}")
+        with alone(flag, "GrowthBook"):
+            check(feature, _Feature)
+            _Import(flag, feature, saved).run()
     return draft
 
 
-class _Feature:
+class _Import:
     """One feature on its way."""
 
     def __init__(self, flag: FlagDraft, feature: Mapping[str, Any], groups: Mapping[str, Any]) -> None:
         self.flag = flag
-        self.default = feature.get("defaultValue")
-        self.rules = [rule for rule in feature.get("rules") or () if isinstance(rule, Mapping)]
+        self.default = feature["defaultValue"]
+        self.rules: list[Mapping[str, Any]] = feature.get("rules", [])
         self.groups = groups
 
     def run(self) -> None:
@@ -90,7 +108,7 @@ class _Feature:
             payload = self._experiment(rule)
         else:
             raise Unsayable("it neither forces a value nor tries variations")
-        partial = isinstance(coverage, int | float) and coverage < 1
+        partial = coverage < 1
         if partial or "split" in payload:
             self.flag.body["sticky_by"] = sticky
         if partial:

@@ -11,8 +11,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..formats.rocketflag import wrong
+from ..formats.rocketflag_audiences import make_audiences
 from .documents import load
 from .draft import Draft, FlagDraft, ImportProblem, Kept, Note, kebab, moved_by_rollout, percent
+from .shapes import Malformed, alone
 
 __all__ = ["convert"]
 
@@ -23,21 +26,48 @@ def convert(data: bytes, name: str, options: Mapping[str, Any]) -> Draft:
     items = document.get("flags") if isinstance(document, Mapping) else None
     if not isinstance(items, list):
         raise ImportProblem(f'{name or "the file"}: expected an object with a list under "flags"')
-    for place, item in enumerate(items):
-        if not isinstance(item, Mapping) or not isinstance(item.get("id"), str):
-            raise ImportProblem(f"{name or 'the file'}: flags[{place}] has no `id`, which RocketFlag gives each flag")
+    if items and not any(isinstance(item, Mapping) and isinstance(item.get("id"), str) for item in items):
+        raise ImportProblem(f"{name or 'the file'}: flags[0] has no `id`, which RocketFlag gives each flag")
     audiences = _audiences(options.get("audiences"))
     draft = Draft()
     for key, audience in audiences.items():
         draft.segments[kebab(key) or key] = {"any": [_rule(rule) for rule in audience["rules"]]}
-    move, known = frozenset(options.get("move") or ()), {"all"}
-    for item in items:
+    move = _Move(frozenset(options.get("move") or ()), name)
+    for place, item in enumerate(items):
+        _flag(draft, item, f"flags[{place}]", audiences, move)
+    move.check()
+    return draft
+
+
+class _Move:
+    """Which partial rollouts are moved to our hash; ``file`` is what goes on serving the others."""
+
+    def __init__(self, wanted: frozenset[str], file: str) -> None:
+        self.wanted = wanted
+        self.file = file
+        self._known = {"all"}
+
+    def takes(self, item: Mapping[str, Any]) -> bool:
+        """Whether a flag is moved: one that the hash decides for nobody always is."""
         spellings = {str(item.get("id")), str(item.get("name")), kebab(str(item.get("name")))}
-        known |= spellings
-        if _is_partial(item) and move.isdisjoint({"all", *spellings}):
-            _stay(draft, item, name)
-            continue
-        flag = draft.flag(item.get("name"), item.get("id"))
+        self._known |= spellings
+        return not _is_partial(item) or not self.wanted.isdisjoint({"all", *spellings})
+
+    def check(self) -> None:
+        """ImportProblem where a flag is wanted that there is not."""
+        if unknown := sorted(self.wanted - self._known):
+            raise ImportProblem(f"there is no flag {unknown[0]!r} to move; say its id, its name, or all")
+
+
+def _flag(draft: Draft, item: Any, place: str, audiences: Mapping[str, Any], move: _Move) -> None:
+    if not (problem := wrong(item)) and not move.takes(item):
+        _stay(draft, item, move.file)
+        return
+    names = [item.get(field) for field in ("name", "id")] if isinstance(item, Mapping) else []
+    flag = draft.flag(*[each for each in names if isinstance(each, str)], place)
+    with alone(flag, "RocketFlag"):
+        if problem:
+            raise Malformed(problem)
         flag.exact(f"had the id {item.get('id')!r}: change it where your code names it")
         if item.get("kind") == "groupflag":
             _group(flag, item.get("environments") or {}, audiences)
@@ -45,9 +75,6 @@ def convert(data: bytes, name: str, options: Mapping[str, Any]) -> Draft:
             flag.rules += _rules(flag, item, audiences)
             if not item.get("enabled"):
                 flag.body["enabled"] = False
-    if unknown := sorted(move - known):
-        raise ImportProblem(f"there is no flag {unknown[0]!r} to move; say its id, its name, or all")
-    return draft
 
 
 def _states(item: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
@@ -78,8 +105,7 @@ def _audiences(given: Any) -> Mapping[str, Any]:
     if not given:
         return {}
     document = load(Path(given).read_bytes(), str(given)) if not isinstance(given, Mapping) else given
-    if not isinstance(document, Mapping):
-        raise ImportProblem(f"{given}: expected an object of audiences by id")
+    make_audiences(document)  # which says what is wrong with them
     return document
 
 

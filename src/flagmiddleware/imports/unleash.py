@@ -19,6 +19,7 @@ from ..formats.unleash_variants import payload_value
 from .documents import load
 from .draft import Draft, FlagDraft, ImportProblem, check_values, moved_by_rollout, moved_by_split, percent
 from .logic import every
+from .shapes import alone
 
 __all__ = ["convert"]
 
@@ -66,9 +67,15 @@ def convert(data: bytes, name: str, options: Mapping[str, Any]) -> Draft:
     for one in imports.values():
         one.begin()
     for one in imports.values():
-        one.finish()
-    for name, problem in bad.items():
-        draft.flag(name).lost(f"has a shape that Unleash does not write: {problem}")
+        with alone(one.flag, "Unleash"):
+            if unread := sorted({need.feature for need in one.feature.dependencies or ()} & bad.keys()):
+                raise ImportProblem(f"its parent {unread[0]!r} has a shape that Unleash does not write")
+            one.finish()
+    for key, problem in bad.items():
+        draft.flag(key).abandon(f"it has a shape that Unleash does not write: {problem}")
+    for place, item in enumerate(document.get("features") or ()):
+        if not isinstance(item, Mapping) or not isinstance(item.get("name"), str):
+            draft.flag(f"features[{place}]").abandon("it has no name")
     return draft
 
 

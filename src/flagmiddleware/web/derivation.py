@@ -13,6 +13,7 @@ from .facts import LONGEST_HEADER, Facts, on_loop
 from .network import client_address, host_name, language_tag
 from .options import WebOptions
 from .say import Say
+from .site import attributes_of, no_attributes_after
 from .visitor import VisitorCookie
 
 __all__ = ["Derivation"]
@@ -176,7 +177,8 @@ class Derivation:
         else:
             marks = name not in ("path", "method", TARGETING_KEY)
         if marks:
-            self.say("%r was read after a streaming response had started; preload(…) the flags that need it", name)
+            cure = "preload(…) the flags that need it"
+            self.say(f"%r was read after the headers had left and had called the answer public; {cure}", name)
             raise ContextNotReadyError(f"attribute {name!r} was first read after the response had started")
 
     # -- the site's callable --------------------------------------------------------------------------------------
@@ -198,8 +200,8 @@ class Derivation:
         except ContextNotReadyError:
             raise
         except Exception as error:
-            return self._site_failed(error)
-        return self._checked(answer)
+            return no_attributes_after(error, self.say)
+        return attributes_of(answer, self.say)
 
     def _run(self, answer: Any, looping: bool) -> Any:
         if looping:
@@ -208,17 +210,6 @@ class Derivation:
                 answer.close()
             raise ContextNotReadyError("the site's context callable needs awaiting: `await flags.ready(key)` first")
         return self.facts.run_async(answer)
-
-    def _site_failed(self, error: Exception) -> Mapping[str, Any]:
-        self.say("context: the site's callable failed, so its attributes are missing: %s", type(error).__name__, error)
-        return {}
-
-    def _checked(self, answer: Any) -> Mapping[str, Any]:
-        if isinstance(answer, Mapping):
-            return answer
-        if answer is not None:
-            self.say("context: the site's callable returned %s, not a mapping", type(answer).__name__)
-        return {}
 
     async def _aask_site(self, context: WebContext, ask: Callable[[Any], Any]) -> None:
         context.is_plain = False
@@ -230,9 +221,9 @@ class Derivation:
             if isawaitable(answer):
                 answer = await answer
         except Exception as error:
-            context.site = self._site_failed(error)
+            context.site = no_attributes_after(error, self.say)
         else:
-            context.site = self._checked(answer)
+            context.site = attributes_of(answer, self.say)
 
     # -- asynchronous ---------------------------------------------------------------------------------------------
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from ..errors import ConfigurationError
 from .frontend import health, is_fresh, payload
 
 if TYPE_CHECKING:
     from ..bound import BoundFlags
     from ..flags import Flags
 
-__all__ = ["Answer", "flags_answer", "health_answer", "send_asgi", "start_wsgi"]
+__all__ = ["Answer", "decline_asgi", "flags_answer", "health_answer", "send_asgi", "start_wsgi"]
 
 
 class Answer(NamedTuple):
@@ -67,6 +68,25 @@ async def send_asgi(answer: Answer, send: Callable[[dict[str, Any]], Awaitable[N
     pairs = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.with_length()]
     await send({"type": "http.response.start", "status": answer.status, "headers": pairs})
     await send({"type": "http.response.body", "body": b"" if head else answer.body})
+
+
+async def decline_asgi(
+    scope: Mapping[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[dict[str, Any]], Awaitable[None]]
+) -> None:
+    """What an endpoint of plain HTTP says to other kinds of ASGI: a websocket is refused, which servers tell as 403.
+
+    A lifespan has nothing to start or stop here. Anything else raises, as the standard asks for.
+    """
+    if scope["type"] == "websocket":
+        await receive()  # websocket.connect
+        await send({"type": "websocket.close", "code": 1000})
+        return
+    if scope["type"] != "lifespan":
+        raise ConfigurationError(f"this endpoint answers http requests; it was asked for {scope['type']!r}")
+    done = ""
+    while done != "lifespan.shutdown":
+        done = (await receive())["type"]
+        await send({"type": f"{done}.complete"})
 
 
 def start_wsgi(answer: Answer, start_response: Callable[..., Any], *, head: bool = False) -> list[bytes]:
