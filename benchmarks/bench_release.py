@@ -27,21 +27,43 @@ FLAGS, USERS = 1_000, 1_000_000
 NOW = 1_800_000_000.0
 
 
-def document(changed: int, share: str) -> dict[str, Any]:
-    """A thousand flags, the first ``changed`` of which roll out to ``share``."""
-    cohort = {"if": {"segment": "anz", "plan": "pro"}, "rollout": "25%"}
-    rules = ([cohort, {"rollout": share if number < changed else "1%"}] for number in range(FLAGS))
-    flags = {f"flag-{number}": {"rules": rule} for number, rule in enumerate(rules)}
-    return {"version": 1, "segments": {"anz": {"country": ["AU", "NZ"]}}, "flags": flags}
+def document(changed: int, share: str, *, varied: bool = False) -> dict[str, Any]:
+    """A thousand flags, the first ``changed`` of which roll out to ``share``; all alike, or of many kinds."""
+    flags = {f"flag-{n}": flag(n, share if n < changed else "1%", varied=varied) for n in range(FLAGS)}
+    segments = {"anz": {"country": ["AU", "NZ"]}, "insiders": {"email": {"ends_with": "@yourcompany.com"}}}
+    return {"version": 1, "segments": segments if varied else {"anz": segments["anz"]}, "flags": flags}
+
+
+def flag(number: int, share: str, *, varied: bool) -> dict[str, Any]:
+    """A cohort and a rollout; where ``varied``, one of ten kinds: splits, prerequisites, others hashed."""
+    cohort: dict[str, Any] = {"if": {"segment": "anz", "plan": "pro"}, "rollout": "25%"}
+    kind = number % 10 if varied and number else 0
+    if kind in (1, 2):
+        cohort = {"if": {"segment": "insiders"}, "serve": True}
+    found: dict[str, Any] = {"rules": [cohort, {"rollout": share}]}
+    if kind in (3, 4):
+        split = {"rollout": share, "split": {"a": 50, "b": 30, "c": 20}}
+        found = {"variants": {"a": "x", "b": "y", "c": "z"}, "off": "a", "rules": [split]}
+    elif kind in (5, 6):
+        found["requires"] = {f"flag-{number - kind}": True}
+    elif kind == 7:
+        found["sticky_by"] = "email"
+    elif kind == 8:
+        found["rules"].insert(0, {"if": {"email": {"starts_with": f"u{number % 100}"}}, "serve": True})
+    return found
 
 
 @contextmanager
 def users_file(count: int) -> Iterator[Path]:
-    """Users of four countries and two plans, as CSV."""
+    """Users of four countries and two plans, each with an address, as CSV."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "users.csv")
-        rows = (f"user-{n},{('AU', 'NZ', 'US', 'DE')[n % 4]},{('pro', 'free')[n // 4 % 2]}\n" for n in range(count))
-        path.write_text("user,country,plan\n" + "".join(rows))
+        places, plans = ("AU", "NZ", "US", "DE"), ("pro", "free")
+        rows = (
+            f"user-{n},{places[n % 4]},{plans[n // 4 % 2]},u{n}@{'yourcompany.com' * (n % 50 == 0) or 'x.org'}\n"
+            for n in range(count)
+        )
+        path.write_text("user,country,plan,email\n" + "".join(rows))
         yield path
 
 
@@ -52,9 +74,9 @@ def seconds(work: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - start, result
 
 
-def plan(path: Path, users: int, changed: int) -> float:
+def plan(path: Path, users: int, changed: int, *, varied: bool = False) -> float:
     """A plan with ``changed`` flags from 1 % to 5 %; the first flag's count is checked against brute force."""
-    before, after = parse_document(document(changed, "1%")), parse_document(document(changed, "5%"))
+    before, after = (parse_document(document(changed, share, varied=varied)) for share in ("1%", "5%"))
 
     def work() -> Any:
         made = make_plan(before, after, DEFAULT_POLICY, now=NOW)
@@ -76,9 +98,10 @@ def measure(settings: Settings) -> Sequence[Table]:
     table = ratio_table("Waiting for a command")
     users = settings.size(USERS)
     with users_file(users) as path:
-        for changed in (1, 150, 500):
-            name = f"plan: {FLAGS:,} flags, {changed} changed, {users:,} users"
-            add_ratio(table, name, "seconds", plan(path, users, changed), 60)
+        for changed, varied in ((1, False), (150, False), (1000, False), (1000, True)):
+            kinds = " (of many kinds)" * varied
+            name = f"plan: {FLAGS:,} flags, {changed:,} changed{kinds}, {users:,} users"
+            add_ratio(table, name, "seconds", plan(path, users, changed, varied=varied), 60)
     text = "version: 1\nflags:\n" + "".join(
         f"  flag-number-{n}:\n    rules: [{{rollout: {n % 100}%}}]\n" for n in range(FLAGS)
     )

@@ -7,6 +7,7 @@ The definitions are in a file, behind a web address or in a real Redis, and writ
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -42,7 +43,7 @@ CASES = (
 )
 
 MEMORY = """
-import gc, sys
+import gc, os, shutil, sys
 from flagmiddleware import Flags, Context
 from flagmiddleware.sources import open_source
 from flagmiddleware.sources.redis import RedisSource
@@ -53,11 +54,21 @@ def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4096
 parse(lay_out({"version": 1}, {"a": {"rules": [{"rollout": "1%"}]}, "b": {}}))
 Flags({"version": 1, "flags": {"a": {"rules": [{"rollout": "1%"}]}}}).is_enabled("a", Context("u"))
+parse(b"version: 1\\nflags:\\n  a: {description: A flag}\\n", name="flags.yaml")
+where, versions = sys.argv[1], sys.argv[2:]
 before = resident()
-flags = Flags(open_source(sys.argv[1], start_timeout=60))
-after = resident()
+flags = Flags(open_source(where, start_timeout=60) if "://" in where else where)
+loaded = resident() - before
 flags.warm()
-print(len(flags.ruleset.flags), after - before, resident() - before)
+warm = resident() - before
+for number in range(100 if versions else 0):
+    shutil.copyfile(versions[number % 2], where + ".new")
+    os.replace(where + ".new", where)
+    os.utime(where, (number, number))
+    flags.refresh()
+    flags.warm()
+assert flags.status.reloads == (100 if versions else 0), flags.status
+print(len(flags.ruleset.flags), loaded, warm, resident() - before)
 """
 
 
@@ -146,19 +157,36 @@ def reload_cost(settings: Settings) -> Table:
 
 
 def memory(url: str, ratios: Table) -> Table:
-    """What ten thousand flags take in a process that reads them from Redis."""
+    """What ten thousand flags take in a process that reads them from Redis, or from a file that changes."""
     from flagmiddleware.sources.base import Change
     from flagmiddleware.sources.redis import RedisSource
 
-    table = Table(f"resident memory of {FLAGS:,} flags", ["", "loaded", "all compiled"])
+    table = Table(f"resident memory of {FLAGS:,} flags", ["", "loaded", "all compiled", "after 100 reloads"])
     where = f"{url}?name={uuid4().hex}"
     RedisSource(where).write(Change(data=in_lines(document("plain", FLAGS))), None)
-    done = subprocess.run([sys.executable, "-c", MEMORY, where], check=True, capture_output=True, text=True)
-    count, loaded, warm = map(int, done.stdout.split())
-    assert count == FLAGS
-    table.rows.append(["read from Redis, one line a flag", size(loaded), size(warm)])
-    add_ratio(ratios, f"{FLAGS:,} flags", "resident memory with all compiled, MB", warm / 1e6, 40)
+    _memory_row(table, ratios, "plain, from Redis, one line a flag", [where])
+    for kind in ("plain", "documented"):
+        for layout, make in LAYOUTS.items():
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder, "flags.yaml" if "YAML" in layout else "flags.json")
+                tree, render = document(kind, FLAGS), make()
+                path.write_bytes(render(tree))
+                versions = [path.with_suffix(f".{number}") for number in (0, 1)]
+                for number, version in enumerate(versions):
+                    changed(tree, 1000 * number)
+                    version.write_bytes(render(tree))
+                os.utime(path, (1, 1))  # settled: not read again at each look
+                _memory_row(table, ratios, f"{kind}, {layout}", [str(path), *map(str, versions)])
     return table
+
+
+def _memory_row(table: Table, ratios: Table, name: str, arguments: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-c", MEMORY, *arguments], check=True, capture_output=True, text=True)
+    count, *sizes = map(int, done.stdout.split())
+    assert count == FLAGS
+    is_file = len(arguments) > 1
+    table.rows.append([name, *map(size, sizes[:2]), size(sizes[2]) if is_file else ""])
+    add_ratio(ratios, f"{FLAGS:,} flags, {name}", "resident memory in the end, MB", sizes[2] / 1e6, 40)
 
 
 def agree() -> None:

@@ -47,6 +47,8 @@ ENGINES = (
     Engine("HTTP with an ETag, each second", 1.0, look=250, fetch=PACKED),
     Engine("HTTP with an ETag, every 5 s (flagd)", 5.0, look=250, fetch=PACKED),
     Engine("HTTP with an ETag, every 15 s (Unleash, RocketFlag)", 15.0, look=250, fetch=PACKED),
+    # Neither flagd's look nor its announcement can be had without the whole in it, and gRPC packs nothing unasked.
+    Engine("gRPC, flagd's sync", 5.0, look=SNAPSHOT, fetch=0, hinted=True, hint=SNAPSHOT, lost=0.001),
 )
 
 
@@ -102,6 +104,7 @@ def _play(
             break
         second = int(now)
         outcome.looks[second] += 1
+        outcome.sent[second] += 0 if is_own else engine.hint
         if dark[0] <= now < dark[1]:
             failures[process] += 1
             if is_own:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from types import MethodType
 from typing import Any, ClassVar, Final, TypeAlias
 
-from .asgi_facts import ASGIFacts, Scope
+from .asgi_facts import SENT, ASGIFacts, Scope
 from .errors import ConfigurationError
 from .web.caching import SHARED_ONLY
 from .web.current import CURRENT, current_flags
@@ -199,7 +199,7 @@ def _sending(bound: tuple[RequestFlags, Send], message: MutableMapping[str, Any]
             # Nothing was read and the body is there, whose length Starlette tells first: there is nothing to add.
             try:
                 if message["headers"][0][0] == b"content-length":
-                    here.headers_sent = True
+                    here.request[SENT] = message
                     return send(message)
             except (LookupError, TypeError):  # no headers, none of them, or something that only iterates
                 pass
@@ -221,8 +221,8 @@ def _sending(bound: tuple[RequestFlags, Send], message: MutableMapping[str, Any]
             here.installation.finish(here, _Headers(message), streaming=streaming)
         elif policy.pairs:
             message["headers"] = headers + policy.pairs
-    elif here.preloaded and not message.get("more_body", False):
-        here.installation.body_sent(here)
+    else:
+        here.request[SENT] = message  # kept for those who read late, instead of looked at now
     return send(message)
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 from .web.facts import LONGEST_HEADER, Facts
 
-__all__ = ["ASGIFacts", "Scope"]
+__all__ = ["SENT", "ASGIFacts", "Scope"]
 
 Scope: TypeAlias = "MutableMapping[str, Any]"
 
@@ -17,8 +17,23 @@ _FEW: Final = 1000
 """Values remembered for each header."""
 
 
+SENT: Final = "flagmiddleware.sent"
+"""Where a scope keeps the newest message of its response: there, because a field takes twice as long to set."""
+
+_BODIES: Final = frozenset({"http.response.body", "http.response.pathsend", "http.response.zerocopysend"})
+
+
 class ASGIFacts(Facts[Scope]):
     """How to read an ASGI scope."""
+
+    makes_bodies_late = True
+    progress_key = SENT
+
+    def is_over(self, request: Scope) -> bool:
+        """Whether the last part of the body was sent, or the application has returned."""
+        last = request.get(SENT)
+        is_last = last is not None and last["type"] in _BODIES and not last.get("more_body", False)
+        return is_last or request.get("state") is None
 
     def __init__(self) -> None:
         # Names come from the options and from this package, so this is as small as they are.

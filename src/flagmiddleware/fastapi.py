@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from inspect import Signature
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, FastAPI, routing
 from fastapi.routing import APIRoute
@@ -22,8 +22,9 @@ from .starlette import (
     qa_endpoint,
     script_tag,
 )
+from .starlette_hiding import Page
 from .web.current import CURRENT
-from .web.gate import GATE_ATTRIBUTE, Gate, GateOptions, gate_of
+from .web.gate import GATE_ATTRIBUTE, Gate, GateOptions, gates_on
 from .web.request import RequestFlags
 
 if TYPE_CHECKING:
@@ -48,14 +49,6 @@ __all__ = [
 ]
 
 
-class _Operation(NamedTuple):
-    """A path operation as it is served, whatever routers it was included through."""
-
-    path: str
-    methods: frozenset[str]
-    gates: tuple[Gate, ...]
-
-
 class FlagMiddleware(starlette.FlagMiddleware):
     """Starlette's, which knows the gates of path operations too: ``app.add_middleware(FlagMiddleware, …)``."""
 
@@ -65,6 +58,11 @@ class FlagMiddleware(starlette.FlagMiddleware):
         yield from gated_endpoints(route for route in known if not isinstance(route, APIRoute))
         for operation in _operations(known):
             yield from ((f"the operation {operation.path}", gate) for gate in operation.gates)
+
+    def pages(self, routes: Iterable[Any], prefix: str = "") -> Iterator[Page]:
+        """Every path operation among these routes, and every other endpoint, with its gates."""
+        for route in _contexts(routes):
+            yield from [_operation(route, prefix)] if _is_operation(route) else super().pages([route], prefix)
 
 
 class FlagDependency:
@@ -159,31 +157,39 @@ def hide_gated_routes(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _exists(operation: _Operation, here: BoundFlags) -> bool:
-    return all(
-        gate.otherwise is not None or gate.redirect_to is not None or gate.allows(here) for gate in operation.gates
-    )
+def _exists(operation: Page, here: BoundFlags) -> bool:
+    return not any(gate.hides and not gate.allows(here) for gate in operation.gates)
 
 
-def _operations(routes: Sequence[Any]) -> Iterator[_Operation]:
-    """The path operations among these routes; newer releases keep those of included routers apart."""
-    contexts = getattr(routing, "iter_route_contexts", None)
-    for route in routes if contexts is None else contexts(routes):
-        if isinstance(getattr(route, "original_route", route), APIRoute):
-            yield _Operation(route.path_format, frozenset(route.methods or ()), tuple(_gates(route.dependant)))
+def _operations(routes: Iterable[Any]) -> Iterator[Page]:
+    """The path operations among these routes."""
+    return (_operation(route) for route in _contexts(routes) if _is_operation(route))
+
+
+def _contexts(routes: Iterable[Any]) -> Iterator[Any]:
+    """Routes as they are served; newer releases keep those of included routers apart."""
+    contexts = getattr(routing, "iter_route_contexts", iter)
+    found: Iterator[Any] = contexts(list(routes))
+    return found
+
+
+def _is_operation(route: Any) -> bool:
+    return isinstance(getattr(route, "original_route", route), APIRoute)
+
+
+def _operation(route: Any, prefix: str = "") -> Page:
+    return Page.at(prefix + route.path, frozenset(route.methods or ()), route.endpoint, _gates(route.dependant))
 
 
 def _gates(dependant: Any) -> Iterator[Gate]:
     waiting = [dependant]
     while waiting:
         dependant = waiting.pop()
-        gate = gate_of(dependant.call)
-        if gate is not None:
-            yield gate
+        yield from gates_on(dependant.call)
         waiting += dependant.dependencies
 
 
-def _without(document: dict[str, Any], hidden: Iterable[_Operation]) -> dict[str, Any]:
+def _without(document: dict[str, Any], hidden: Iterable[Page]) -> dict[str, Any]:
     paths = {path: dict(operations) for path, operations in document.get("paths", {}).items()}
     for operation in hidden:
         for method in operation.methods:

@@ -14,6 +14,8 @@ from threading import Thread
 from time import monotonic, time
 from typing import Final, NamedTuple, Protocol
 
+from msgspec.structs import replace
+
 from .answers import LONGEST
 from .errors import FlagMiddlewareError, SourceError
 from .log import log
@@ -224,7 +226,7 @@ class Holder:
         """Put a snapshot's definitions in force; raises RulesetError, and changes nothing, where they are bad."""
         known = self.snapshot
         if known is not None and known.data == snapshot.data and self.state is not State.STALE:
-            self.snapshot = snapshot
+            self.snapshot = replace(snapshot, data=known.data)  # what was read remembers those very bytes
             return self.confirm()
         ruleset = self._load(snapshot, known is not None)
         if not snapshot.settled and self._looks_cut(ruleset, snapshot):

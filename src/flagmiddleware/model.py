@@ -8,7 +8,7 @@ out of a decision, and values that cannot be changed, have files of their own an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
@@ -277,7 +277,7 @@ class Flag(msgspec.Struct, frozen=True, kw_only=True):
     risk: Risk | None = None
     expires: str | None = None
     metadata: Mapping[str, Any] = MappingProxyType({})
-    tests: tuple[Example, ...] = ()
+    tests: Sequence[Example] = ()
     error: str | None = None
 
     @property

@@ -153,10 +153,12 @@ class Plan:
         self.ruleset = ruleset
         self.instant = instant
         self.fallbacks: int = 0 if previous is None else previous.fallbacks
-        home = _Home(self)
-        with paused_collector():
-            self.table: dict[str, Decide] = {key: _Stub(home, flag) for key, flag in ruleset.flags.items()}
         self.timed = _timed(ruleset, previous)
+        home, kept = _Home(self), {} if previous is None else self._kept(previous)
+        with paused_collector():
+            self.table: dict[str, Decide] = {
+                key: kept.get(key) or _Stub(home, flag) for key, flag in ruleset.flags.items()
+            }
         edges = (edge for flag in self.timed for edge in _boundaries(flag, instant, interval) if edge > instant)
         self.next_change: float | None = min(edges, default=None)
         shapes = {} if previous is None else previous._shapes
@@ -164,22 +166,20 @@ class Plan:
         self._compiler: Compiler | None = None
         self._interpreter: Interpreter | None = None
         self._reads: dict[str, frozenset[str]] = {}
-        if previous is not None:
-            self._take_over(previous)
 
-    def _take_over(self, previous: Plan) -> None:
-        """Keep the compiled functions of flags that are equal, need no other flag and do not follow the clock."""
-        old = previous.ruleset
+    def _kept(self, previous: Plan) -> dict[str, Decide]:
+        """The compiled functions of flags that are equal, need no other flag and do not follow the clock."""
+        old, kept = previous.ruleset, {}
         if old.segments != self.ruleset.segments or old.dialect is not self.ruleset.dialect:
-            return
-        flags, table = self.ruleset.flags, self.table
-        timed = {flag.key for flag in self.timed}
+            return {}
+        flags, timed = self.ruleset.flags, {flag.key for flag in self.timed}
         for key, decide in list(previous.table.items()):
             flag = flags.get(key)
             if decide.__class__ is _Stub or flag is None or flag.requires or key in timed:
                 continue
             if is_same(old.flags[key], flag):
-                table[key] = decide
+                kept[key] = decide
+        return kept
 
     def compile(self, flag: Flag) -> Decide:
         """Compile one flag and put its function in the table; the interpreter stands in where that fails."""

@@ -18,6 +18,7 @@ _CUT: Final = frozenset((None, "native", "json", "yaml"))
 """Dialects whose documents may be cut up by flags."""
 
 _WORTH_CUTTING: Final = 16 * 1024  # bytes; reading less than that takes a millisecond or two
+_IN_PIECES: Final = 2**20  # bytes; as plain data, more than that leaves a process with holes of tens of megabytes
 
 
 def reader(
@@ -67,16 +68,17 @@ def reader(
 
 
 def _read_again(data: bytes, name: str, environment: str | None, lines: list[Any]) -> Ruleset | None:
+    is_big = len(data) > _IN_PIECES
     if not lines:
-        if data[:1] != b"{":
+        if data[:1] != b"{" and not is_big:
             return None
         from .formats.native.cutting import is_lined
         from .formats.native.lines import LineReader
 
-        if not is_lined(data):
+        if not is_big and not is_lined(data):
             return None
         lines.append(LineReader(environment))
-    found: Ruleset | None = lines[0].read(data, name)
+    found: Ruleset | None = lines[0].read(data, name, only_known=not is_big)
     return found
 
 

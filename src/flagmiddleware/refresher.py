@@ -15,6 +15,8 @@ from threading import Thread
 from time import monotonic
 from typing import Final
 
+from msgspec.structs import replace
+
 from .errors import FlagMiddlewareError, SourceError
 from .holder import Holder
 from .log import log
@@ -172,9 +174,10 @@ class Refresher:
             self._rewound = None
             return holder.confirm()
         self._check(found)
-        verdict = judge(holder.snapshot, found)
-        if verdict is Verdict.SAME:
-            holder.snapshot = found  # the same, under a token that the source knows
+        known = holder.snapshot
+        verdict = judge(known, found)
+        if known is not None and verdict is Verdict.SAME:
+            holder.snapshot = replace(found, data=known.data)  # the same, under a token that the source knows
             return holder.confirm()
         if verdict is Verdict.REWIND and not self._patience_is_over(found):
             return None

@@ -11,16 +11,18 @@ from starlette._utils import is_async_callable
 from starlette.concurrency import run_in_threadpool
 from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 from starlette.exceptions import HTTPException, WebSocketException
+from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Scope
 
 from . import asgi
-from .errors import ConfigurationError
+from .errors import ConfigurationError, ContextNotReadyError
+from .starlette_hiding import Hiding, Page
 from .starlette_routes import flags_endpoints, qa_endpoint
 from .web.current import current_flags
 from .web.frontend import flags_json, script_tag
-from .web.gate import GATE_ATTRIBUTE, Gate, GateOptions, explain_unknown, gate_of, unknown_keys
+from .web.gate import GATE_ATTRIBUTE, Gate, GateOptions, explain_unknown, gates_on, unknown_keys
 from .web.mentions import unknown_mentions
 from .web.request import RequestFlags, Unbound
 from .web.say import LOGGER
@@ -50,6 +52,20 @@ _POLICY_VIOLATION = 1008  # RFC 6455, section 7.4.1
 
 class StarletteFacts(asgi.ASGIFacts):
     """How to read a Starlette connection: what Starlette's own middlewares leave in the scope."""
+
+    _authenticates: bool | None = None  # not known yet
+
+    def user(self, request: Scope) -> Any:
+        """The user that ``AuthenticationMiddleware`` left; nobody knows who asks before it has run."""
+        user = request.get("user")
+        if user is None and "user" not in request:
+            if self._authenticates is None:
+                found = [each.cls for each in getattr(request.get("app"), "user_middleware", ())]
+                self._authenticates = any(isclass(cls) and issubclass(cls, AuthenticationMiddleware) for cls in found)
+            if self._authenticates:
+                cure = "add what reads flags after it, further in"
+                raise ContextNotReadyError(f"the user was asked for before AuthenticationMiddleware had run; {cure}")
+        return user
 
     def for_site(self, request: Scope) -> HTTPConnection:
         """The connection; endpoints know it as ``request``."""
@@ -82,6 +98,7 @@ class FlagMiddleware(asgi.FlagMiddleware):
         given = dict(settings)
         self._environments = _taught(given.pop("templates", ()))
         super().__init__(self.app, *source, **given)
+        self.app = Hiding(self, self.pages)
 
     def started(self, scope: Scope) -> None:
         """Tell about gates and templates whose flags nobody defined."""
@@ -95,6 +112,15 @@ class FlagMiddleware(asgi.FlagMiddleware):
     def gates(self, routes: Iterable[Any]) -> Iterator[tuple[str, Gate]]:
         """Every gate among these routes, and where it stands."""
         return gated_endpoints(routes)
+
+    def pages(self, routes: Iterable[Any], prefix: str = "") -> Iterator[Page]:
+        """Every endpoint among these routes and those mounted below them, with its gates."""
+        for route in routes:
+            endpoint, path = getattr(route, "endpoint", None), prefix + (getattr(route, "path", None) or "")
+            if endpoint is not None and hasattr(route, "methods"):
+                methods = frozenset(route.methods or ())
+                yield Page.at(path, methods, endpoint, gates_on(endpoint))
+            yield from self.pages(getattr(route, "routes", None) or (), path)
 
 
 class _Unstarted(FlagMiddleware):
@@ -250,10 +276,9 @@ def _scope(arguments: Iterable[Any]) -> Scope:
 def redirect_target(gate: Gate, scope: Scope) -> tuple[str, int]:
     """Where a shut gate sends: a path or URL as it is, anything else is a route's name."""
     target = gate.redirect_to or "/"
-    status = gate.status if 300 <= gate.status < 400 else 302
     if not target.startswith("/") and "://" not in target:
         target = str(Request(scope).url_for(target))
-    return target, status
+    return target, gate.status
 
 
 def _redirect(gate: Gate, arguments: Iterable[Any]) -> Response:
@@ -265,7 +290,6 @@ def gated_endpoints(routes: Iterable[Any]) -> Iterator[tuple[str, Gate]]:
     """Every gate among these routes and those mounted below them, and where it stands."""
     for route in routes:
         endpoint = getattr(route, "endpoint", None)
-        gate = gate_of(endpoint)
-        if gate is not None:
+        for gate in gates_on(endpoint):
             yield f"{getattr(endpoint, '__module__', '?')}.{getattr(endpoint, '__qualname__', '?')}", gate
         yield from gated_endpoints(getattr(route, "routes", None) or ())

@@ -27,6 +27,8 @@ _KEY: Final = "flagmiddleware.flags"
 class WSGIFacts(Facts[Environ]):
     """How to read a WSGI environment."""
 
+    makes_bodies_late = True
+
     def header(self, request: Environ, name: str) -> str | None:
         """A request header; servers have joined repeated ones."""
         value: str | None = request.get(_key(name))

@@ -62,6 +62,37 @@ def test_a_kill_is_written_and_committed(repository: ScriptedRepository) -> None
     assert repository.git("status", "--porcelain") == ""
 
 
+def test_what_a_flag_lifts_is_judged_with_it(repository: ScriptedRepository) -> None:
+    """Raising a flag of the fast lane brings a crawl that waits behind it to everybody: the crawl's policy says no."""
+    waiting = "  ledger:\n    owner: [engineering, product]\n    risk: {technical: high, business: high}\n"
+    behind = waiting + "    requires: {banner: true}\n    rules: [{serve: true}]\n"
+    repository.commit(FILE + behind, "behind", at=instant("2026-06-02T12:00"))
+    refused = run("ramp", "banner", "100%", "-m", "go", code=1).stderr
+    assert "Refused: ledger: by way of banner: measured crawl may go from 0 % to at most 1 %" in refused
+    assert text() == FILE + behind
+    run("ramp", "banner", "1%", "-m", "go")
+    run("kill", "banner", "-m", "burns")
+
+
+def test_the_gates_of_what_is_lifted_are_asked(repository: ScriptedRepository) -> None:
+    """A canary that a flag of the fast lane takes from 5 % to 25 % wants a person's word, like any other."""
+    canary = "  prices:\n    owner: product\n    risk: {technical: low, business: high}\n"
+    behind = canary + "    requires: {banner: true}\n    rules: [{rollout: 50%}]\n"
+    banner = FILE.replace("business: low}     # fast", "business: low}\n    rules: [{rollout: 10%}]   # fast")
+    repository.commit(banner + behind, "behind", at=instant("2026-06-02T12:00"))
+    refused = run("ramp", "banner", "50%", "-m", "go", code=1).stderr
+    assert refused.startswith("Refused: prices: the gate 'person' is shut")
+    run("ramp", "banner", "50%", "-m", "go", "--gate", "person=no ticket")
+
+
+def test_a_named_rule_for_some_is_judged(repository: ScriptedRepository) -> None:
+    """`--rule` is no way round the stages: how many people meet its condition nobody said."""
+    rules = "rules: [{name: au, if: {country: AU}, rollout: 1%}, {rollout: 1%}]"
+    repository.commit(FILE.replace("rules: [{rollout: 1%}]", rules), "au", at=instant("2026-06-02T12:00"))
+    refused = run("ramp", "checkout", "100%", "--rule", "au", "-m", "go", code=1).stderr
+    assert "measured crawl: for AU from 1 % to 100 %; exposure unknown without --population" in refused
+
+
 def test_nothing_stands_before_a_kill(repository: ScriptedRepository) -> None:
     """No policy (here a broken one), no role, no other flag's mistake, no dirty tree stops a kill."""
     Path("flags.yaml").write_text(
@@ -188,6 +219,13 @@ def test_commit_wants_a_clean_file(repository: ScriptedRepository) -> None:
     Path("flags.yaml").write_text(FILE + "# mine\n", "utf-8")
     assert "not committed" in run("next", "banner", "-m", "go", "--commit", code=2).stderr
     assert text() == FILE + "# mine\n"
+
+
+def test_a_commit_without_a_branch_is_told(repository: ScriptedRepository) -> None:
+    """A change that is committed while no branch is checked out is easily lost: it is said how to keep it."""
+    assert "No branch" not in run("next", "banner", "-m", "go", "--commit").stderr
+    repository.git("checkout", "--detach")
+    assert "git switch -c NAME keeps it" in run("kill", "banner", "-m", "stop", "--commit").stderr
 
 
 def test_dry_run_writes_nothing(repository: ScriptedRepository) -> None:

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 import redis
 from click.testing import CliRunner, Result
+from psycopg.rows import dict_row
 
 from flagmiddleware.cli import flags
 from flagmiddleware.sources.base import Change
@@ -32,11 +33,23 @@ flags:
 """
 
 
+Log = list[dict[str, Any]]
+"""The entries, oldest first."""
+
+
 class Store:
     """A store of the test's own, and a way to write behind its back."""
 
-    def __init__(self, url: str, source: Any, forge: Callable[[str, str], None], put: Callable[..., None]) -> None:
-        self.url, self.source, self.forge, self.put = url, source, forge, put
+    def __init__(
+        self, url: str, source: Any, rewrite: Callable[[Callable[[Log], Log]], None], put: Callable[..., None]
+    ) -> None:
+        self.url, self.source, self.rewrite, self.put = url, source, rewrite, put
+
+    def forge(self, revision: str, reason: str) -> None:
+        """Give an entry another reason."""
+        self.rewrite(
+            lambda log: [{**entry, "reason": reason} if entry["revision"] == revision else entry for entry in log]
+        )
 
     def run(self, *args: str, code: int = 0) -> Result:
         """Run a command on the store and check its exit code."""
@@ -63,12 +76,12 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
 def _redis(url: str, name: str) -> Store:
     source = RedisSource(f"{url}?name={name}")
 
-    def forge(revision: str, reason: str) -> None:
-        client: Any = redis.Redis.from_url(url)
-        entries = client.xrange(source.log)
+    def rewrite(change: Callable[[Log], Log]) -> None:
+        client: Any = redis.Redis.from_url(url, decode_responses=True)
+        entries = [entry for _, entry in client.xrange(source.log)]
         client.delete(source.log)
-        for _, entry in entries:
-            client.xadd(source.log, {**entry, b"reason": reason} if entry[b"revision"] == revision.encode() else entry)
+        for entry in change(entries):
+            client.xadd(source.log, entry)
         client.close()
 
     def put(entry: dict[str, str]) -> None:
@@ -76,23 +89,28 @@ def _redis(url: str, name: str) -> Store:
         client.xadd(source.log, entry)
         client.close()
 
-    return Store(f"{url}?name={name}", source, forge, put)
+    return Store(f"{url}?name={name}", source, rewrite, put)
 
 
 def _postgres(url: str, name: str) -> Store:
     where = f"{url}{'&' if '?' in url else '?'}name={name}"
     create_tables(where)
 
-    def behind(statement: str, values: tuple[str, ...]) -> None:
+    def behind(statement: str, values: tuple[Any, ...]) -> None:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("ALTER TABLE flagmiddleware_history DISABLE TRIGGER USER")
             connection.execute(statement.encode(), values)
             connection.execute("ALTER TABLE flagmiddleware_history ENABLE TRIGGER USER")
 
-    def forge(revision: str, reason: str) -> None:
-        behind(
-            "UPDATE flagmiddleware_history SET reason = %s WHERE name = %s AND revision = %s", (reason, name, revision)
-        )
+    def rewrite(change: Callable[[Log], Log]) -> None:
+        with psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
+            rows = connection.execute("SELECT * FROM flagmiddleware_history WHERE name = %s ORDER BY number", (name,))
+            entries = [{**row, "revision": str(row["revision"])} for row in rows]
+        behind("DELETE FROM flagmiddleware_history WHERE name = %s", (name,))
+        for entry in change(entries):
+            told = {column: value for column, value in entry.items() if column != "number"}
+            marks = ", ".join(["%s"] * len(told))
+            behind(f"INSERT INTO flagmiddleware_history ({', '.join(told)}) VALUES ({marks})", tuple(told.values()))
 
     def put(entry: dict[str, str]) -> None:
         columns = ", ".join(entry)
@@ -100,7 +118,7 @@ def _postgres(url: str, name: str) -> Store:
         statement = f"INSERT INTO flagmiddleware_history (name, epoch, data, {columns}) VALUES (%s, 'e', '', {marks})"
         behind(statement, (name, *entry.values()))
 
-    return Store(where, PostgresSource(where), forge, put)
+    return Store(where, PostgresSource(where), rewrite, put)
 
 
 @pytest.fixture(autouse=True)
@@ -175,6 +193,78 @@ def test_a_forged_entry_shows(store: Store) -> None:
     assert store.run("log").stderr == ""
     store.forge("2", "nobody told me")
     assert "tampered with at revision 2" in store.run("log", code=1).stderr
+
+
+REWRITTEN: dict[str, tuple[Callable[[Log], Log], str]] = {
+    "first": (lambda log: log[1:], ": entry 1 is missing at its beginning"),
+    "first two": (lambda log: log[2:], ": entries 1 to 2 are missing at its beginning"),
+    "middle": (lambda log: [*log[:1], *log[2:]], " at revision 3: entry 2 is missing before it"),
+    "last": (lambda log: log[:-1], ": entry 4 is missing at its end"),
+    "last two": (lambda log: log[:2], ": entries 3 to 4 are missing at its end"),
+    "all": (lambda log: [], ": it is empty, and the definitions tell of a change"),
+    "reordered": (lambda log: [log[0], log[2], log[1], log[3]], " at revision 2: entry 2 stands after entry 3"),
+    "edited": (
+        lambda log: [*log[:2], {**log[2], "actor": "Eve"}, log[3]],
+        " at revision 3: entry 3 is not what was written, or follows another one",
+    ),
+    "first edited": (
+        lambda log: [{**log[0], "actor": "Eve"}, *log[1:]],
+        " at revision 1: entry 1 is not what was written, or follows another one",
+    ),
+    "renumbered": (lambda log: [{**log[1], "place": "1"}, *log[2:]], " at revision 2: entry 1 is not what was written"),
+    "unlinked": (lambda log: [{**entry, "link": ""} for entry in log], " at revision 1: entry 1 is not what was"),
+    "put in": (lambda log: [*log, {**log[3], "revision": "9"}], " at revision 9: entry 4 stands after entry 4"),
+}
+
+
+@pytest.mark.parametrize("how", REWRITTEN)
+def test_whatever_was_done_to_the_log_shows(store: Store, how: str) -> None:
+    """Cut at either end, thinned out, reordered, edited: told with the place, and still after the next change."""
+    push(store)
+    for share in ("2%", "3%", "4%"):
+        store.run("ramp", "a", share, "-m", "go", "--override", "x")
+    assert store.run("log").stderr == ""
+    change, told = REWRITTEN[how]
+    store.rewrite(change)
+    assert f"The change log was tampered with{told}" in store.run("log", code=1).stderr
+    store.run("kill", "a", "-m", "bad")
+    assert "The change log was tampered with" in store.run("log", code=1).stderr
+
+
+def test_old_entries_that_the_store_lets_go_leave_a_checkpoint(
+    store: Store, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """Redis keeps so many changes: which were let go, and when, is in the chain. PostgreSQL lets none go."""
+    monkeypatch.setattr("flagmiddleware.sources.redis._KEPT", 3)
+    monkeypatch.setattr("flagmiddleware.sources.redis._SPARE", 2)
+    push(store)
+    for number in range(2, 7):
+        store.run("ramp", "a", f"{number}%", "-m", "go", "--override", "x")
+    found = store.run("log")
+    is_redis = store.url.startswith("redis")
+    assert len(store.source.history()) == (3 if is_redis else 6)
+    assert ("Entries before 4 were trimmed on 20" in found.stderr) is is_redis
+    assert "tampered" not in found.stderr
+    if is_redis:  # one more than was let go
+        store.rewrite(lambda log: log[1:])
+        assert ": entries 1 to 4 are missing at its beginning" in store.run("log", code=1).stderr
+
+
+def test_definitions_that_forgot_their_newest_entry_show(store: Store) -> None:
+    """What names the newest entry was taken away with it: the log says so, and so it does after the next change."""
+    push(store)
+    store.run("ramp", "a", "2%", "-m", "go", "--override", "x")
+    if store.url.startswith("redis"):
+        client: Any = redis.Redis.from_url(store.url.partition("?")[0])
+        client.hdel(store.source.key, "head")
+        client.close()
+    else:
+        with psycopg.connect(store.url.partition("name=")[0].rstrip("?&"), autocommit=True) as connection:
+            connection.execute("UPDATE flagmiddleware_snapshot SET head = ''")
+    store.rewrite(lambda log: log[:-1])
+    assert "entry 1 at its end is not the one" in store.run("log", code=1).stderr
+    store.run("kill", "a", "-m", "bad")
+    assert "entry 2 is not what was written, or follows another one" in store.run("log", code=1).stderr
 
 
 def test_entries_of_an_earlier_version_are_read(store: Store) -> None:

@@ -202,6 +202,48 @@ def test_a_population_is_counted_and_listed(repository: ScriptedRepository) -> N
     assert len(Path("who.csv").read_text("utf-8").splitlines()) == total["gains"] + 1
 
 
+def test_a_population_judges_what_meets_a_condition(repository: ScriptedRepository) -> None:
+    """Without users a crawl refuses a rule for some; with them it counts: one in a hundred may, one in ten may not."""
+    old = FILE.replace("    rules: [{rollout: 1%}]\n", "")
+    new = old.replace("business: high}\n", "business: high}\n    rules: [{if: {plan: pro}, serve: true}]\n")
+    Path("a.yaml").write_text(old, "utf-8")
+    Path("b.yaml").write_text(new, "utf-8")
+    assert "exposure unknown without --population" in run("plan", "a.yaml", "b.yaml", code=1).stdout
+    for few, code in ((1, 0), (10, 1)):
+        rows = (f"u{n},{'pro' if n % 100 < few else 'free'}\n" for n in range(1000))
+        Path("users.csv").write_text("user,plan\n" + "".join(rows), "utf-8")
+        told = run("plan", "a.yaml", "b.yaml", "-p", "users.csv", "--format", "md", code=code).stdout
+        assert f"measured, 0 % → {few} % of 1,000 users have it" in told
+        assert "unknown" not in told
+
+
+def test_a_change_of_owner_and_risk_is_told_and_asked(repository: ScriptedRepository) -> None:
+    """It moves nobody; the plan says it in words, and who asks must belong to the owners that the flag had."""
+    teams = "policy: {teams: {engineering: [eve@example.com], sales: [mal@example.com]}}\n"
+    repository.git("checkout", "--quiet", "main")
+    repository.commit(FILE + teams)
+    repository.git("checkout", "--quiet", "-B", "work")
+    mine = FILE.replace("[engineering, product]", "[sales]").replace("business: high}", "business: low}", 1)
+    repository.commit(mine + teams)
+    out = run("plan", "main", "work", "--author", "Mal <mal@example.com>", code=1).stdout
+    assert "checkout: changed, exposure 1 % → 1 %" in out
+    assert "owner goes from engineering + product to sales" in out
+    assert "risk goes from technical high, business high to technical high, business low" in out
+    assert "owner is engineering + product; author mal@example.com is not in it" in out
+    run("plan", "main", "work", "--author", "Eve <eve@example.com>")
+
+
+def test_a_flag_that_goes_and_comes_back_is_one_change(repository: ScriptedRepository) -> None:
+    """Removed in one commit and added in another, with another risk: what is judged is what became of it."""
+    gone = "version: 1\nflags:\n  plain: {}\n"
+    repository.commit(gone)
+    repository.commit(
+        gone + "  checkout: {owner: product, risk: {technical: low, business: low}, rules: [{serve: true}]}\n"
+    )
+    out = run("plan", "main", "work", code=1).stdout
+    assert "measured crawl may go from 1 % to at most 5 %; this asks for 100 %" in out
+
+
 def test_an_sql_population(repository: ScriptedRepository) -> None:
     """Users may come from a database query."""
     import sqlite3
@@ -314,6 +356,19 @@ def test_the_actions_script_comments_and_fails(
     assert done.returncode == 1
     assert f"--method {method}" in calls.read_text("utf-8")
     assert "this asks for 50 %" in (tmp_path / "summary").read_text("utf-8")
+
+
+def test_the_actions_script_measures_a_population(repository: ScriptedRepository, tmp_path: Path) -> None:
+    """The Action's `population` is handed on, whatever is in its name."""
+    rules = "rules: [{if: {plan: pro}, serve: true}, {rollout: 1%}]"
+    repository.commit(FILE.replace("rules: [{rollout: 1%}]", rules))
+    Path("some users.csv").write_text("user,plan\n" + "".join(f"u{n},free\n" for n in range(100)), "utf-8")
+    script = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))["runs"]["steps"][1]["run"]
+    environment = _bin(tmp_path / "bin", "true") | {"SOURCE": "flags.yaml", "BASE": "main"}
+    for population, code in (("", 1), ("some users.csv", 0)):
+        told = {**environment, "POPULATION": population}
+        done = subprocess.run(["bash", "-e", "-o", "pipefail", "-c", script], env=told, timeout=60, check=False)
+        assert done.returncode == code
 
 
 def test_the_hooks_name_real_commands(repository: ScriptedRepository) -> None:

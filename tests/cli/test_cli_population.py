@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import sqlite3
 from pathlib import Path
 from urllib.parse import quote
 
@@ -62,6 +64,40 @@ def test_a_postgres_population(postgres_url: str) -> None:
     finally:
         with psycopg.connect(postgres_url, autocommit=True) as connection:
             connection.execute("DROP TABLE people_of_a_plan")
+
+
+def refused(users: str) -> str:
+    """What is said of users that cannot be read."""
+    result = CliRunner().invoke(flags, ["plan", "before.yaml", "after.yaml", "-p", users, "--who-file", "hit.csv"])
+    assert result.exit_code == 2, result.output
+    assert not list(Path().glob("hit.csv*"))
+    return str(result.stderr)
+
+
+def test_users_that_break_off_are_refused_with_the_row() -> None:
+    """A damaged Parquet page and a query that fails half-way are told in a line, and no list is left half-written."""
+    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow has no wheel for every Python")
+    from pyarrow import parquet
+
+    table = pyarrow.table({"id": list(range(5000)), "country": [f"c-{n}" for n in range(5000)]})
+    parquet.write_table(table, "users.parquet", compression="gzip", use_dictionary=False)
+    data = bytearray(Path("users.parquet").read_bytes())
+    data[400:2000] = bytes(1600)
+    Path("users.parquet").write_bytes(data)
+    assert "users.parquet: damaged after row 0 (" in refused("users.parquet")
+    with sqlite3.connect("users.db") as database:
+        database.execute("CREATE TABLE users (id INTEGER, country TEXT)")
+        database.executemany("INSERT INTO users VALUES (?, '{}')", [(n,) for n in range(2000)])
+        database.execute("UPDATE users SET country = 'no json' WHERE id = 1500")
+    query = quote("SELECT id, json_extract(country, '$') AS country FROM users")
+    said = refused(f"sqlite:///users.db?query={query}")
+    assert re.search(r"sqlite:///users\.db: broke off after row (1499|1500) \(malformed JSON\)", said), said
+
+
+def test_a_file_that_is_no_table_is_refused() -> None:
+    """What has no line that could name columns, and what may not be read, is told in a line."""
+    Path("users.csv").write_text("x" * 200_000, "utf-8")
+    assert "users.csv:1: expected names of columns (field larger" in refused("users.csv")
 
 
 def narrowed(name: str, *attributes: str) -> Population:

@@ -109,6 +109,25 @@ def test_a_push_keeps_to_the_policy(url: str) -> None:
     assert RedisSource(url).history(1)[0]["reason"] == "all in (override: the board said so)"
 
 
+def test_a_push_of_a_segment_is_judged_by_the_flags_that_use_it(url: str) -> None:
+    """Insiders who become everybody are a step of the crawl that is on for insiders; its owners decide."""
+    crawl = "    owner: [engineering, product]\n    risk: {technical: high, business: high}\n"
+    rules = "    rules: [{if: {segment: insiders}, serve: true}]\n"
+    segments = "segments: {insiders: {email_domain: example.com}}\n"
+    policy = "policy: {roles: {nobody@example.com: admin}}\n"
+    text = f"version: 1\n{segments}flags:\n  pay:\n{crawl}{rules}"
+    Path("flags.yaml").write_text(text, "utf-8")
+    run("push", "flags.yaml", url, "-m", "first")
+    wide = text.replace("email_domain: example.com", "user: {exists: true}")
+    Path("flags.yaml").write_text(wide, "utf-8")
+    refused = run("push", "flags.yaml", url, "-m", "all in", code=1).stderr
+    assert "Refused: pay: for insiders, who may be nearly everyone, measured crawl may go from 0 %" in refused
+    Path("flags.yaml").write_text(text + policy, "utf-8")
+    run("push", "flags.yaml", url, "-m", "roles")
+    Path("flags.yaml").write_text(wide + policy, "utf-8")
+    assert "pay: ramp needs the role operate" in run("push", "flags.yaml", url, "-m", "x", code=1).stderr
+
+
 def test_a_push_keeps_to_the_policy_in_each_environment(url: str) -> None:
     """A step in one environment alone is refused like any other; roles hold where the push reaches."""
     crawl = "    owner: [engineering, product]\n    risk: {technical: high, business: high}\n"

@@ -13,7 +13,7 @@ from flagmiddleware.django import current_flags, flag_required, flags_from
 from flagmiddleware.testing.contract_adapter import answer
 
 from . import contract_urls
-from .contract_urls import aread, hooks, keys, patterns
+from .contract_urls import aread, hooks, keys, length, patterns
 
 
 async def read(request: HttpRequest) -> HttpResponse:
@@ -46,7 +46,7 @@ async def stream(request: HttpRequest) -> StreamingHttpResponse:
         await request.flags.ready(*keys(request))
         yield answer(request.flags, keys(request))
 
-    return StreamingHttpResponse(body())
+    return StreamingHttpResponse(body(), headers=length(request))
 
 
 async def boom(request: HttpRequest) -> HttpResponse:

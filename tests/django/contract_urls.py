@@ -49,6 +49,10 @@ def twice(request: HttpRequest) -> HttpResponse:
     return HttpResponse(json.dumps([first, json.loads(answer(flags_from(request), keys(request)))]))
 
 
+def length(request: HttpRequest) -> dict[str, str]:
+    return {"Content-Length": request.GET["length"]} if "length" in request.GET else {}
+
+
 def stream(request: HttpRequest) -> StreamingHttpResponse:
     if "preload" in request.GET:
         request.flags.preload(*keys(request))
@@ -56,7 +60,7 @@ def stream(request: HttpRequest) -> StreamingHttpResponse:
     def body() -> Iterator[str]:
         yield answer(request.flags, keys(request))
 
-    return StreamingHttpResponse(body())
+    return StreamingHttpResponse(body(), headers=length(request))
 
 
 def boom(request: HttpRequest) -> HttpResponse:

@@ -5,7 +5,9 @@ DATABASE holds the URL of a PostgreSQL, or the path of an SQLite file; every sce
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import json
 import logging
 import os
@@ -235,6 +237,30 @@ def reverted() -> None:
     with pytest.raises((SystemExit, CommandError)):
         call_command("flags", "revert", "2:other", "-m", "changed since")
     assert verify(list(reversed(OrmSource().history(1000)))) is None
+
+
+def cut() -> None:
+    """A history that lost its first, a middle or its newest entry, or one reason: `manage.py flags log` says where."""
+    put(None, beta=OFF)
+    for number in range(1, 4):
+        put(str(number), beta={"rules": [{"rollout": f"{number}%"}]})
+    call_command("flags", "log")
+    ids = list(HistoryEntry.objects.order_by("id").values_list("id", flat=True))
+    for place, told in ((0, "entry 1 is missing"), (2, "entry 3 is missing"), (-1, f"entry {len(ids)} is missing")):
+        with transaction.atomic():
+            HistoryEntry.objects.filter(pk=ids[place])._raw_delete("default")
+            assert told in _log_of_what_was_tampered_with()
+            transaction.set_rollback(True)
+    HistoryEntry.objects.filter(pk=ids[1]).update(reason="nothing to see")
+    assert "entry 2 is not what was written" in _log_of_what_was_tampered_with()
+
+
+def _log_of_what_was_tampered_with() -> str:
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said), pytest.raises(CommandError) as ended:
+        call_command("flags", "log")
+    assert ended.value.returncode == 1
+    return said.getvalue()
 
 
 def migrated() -> None:

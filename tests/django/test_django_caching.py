@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from django.core.cache import cache
+from django.core.cache import cache as django_cache
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import path
@@ -15,7 +15,7 @@ from django.utils.cache import get_max_age
 from django.views.decorators.cache import cache_control, cache_page
 
 from flagmiddleware import Flags
-from flagmiddleware.django import flag_required, installation
+from flagmiddleware.django import cache, flag_required, installation
 from flagmiddleware.web.overrides import sign
 
 made: list[str] = []
@@ -24,6 +24,10 @@ made: list[str] = []
 def page(request: HttpRequest) -> HttpResponse:
     made.append(request.path)
     return HttpResponse("on" if request.flags.is_enabled(request.GET.get("key", "for-ann")) else "off")
+
+
+async def apage(request: HttpRequest) -> HttpResponse:
+    return page(request)
 
 
 def early(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
@@ -46,6 +50,8 @@ urlpatterns = [
     path("fresh", cache_control(no_cache=True)(page)),
     path("cached", cache_page(60)(page)),
     path("gated", opened(cache_page(60)(page))),
+    path("past-testers", cache.cache_page(60)(page)),
+    path("async-past-testers", cache.cache_page(60)(apage)),
 ]
 
 UPDATE = "django.middleware.cache.UpdateCacheMiddleware"
@@ -56,7 +62,7 @@ FETCH = "django.middleware.cache.FetchFromCacheMiddleware"
 def site(settings: Any, install: Callable[..., Flags]) -> Iterator[Flags]:
     settings.ROOT_URLCONF = __name__
     made.clear()
-    cache.clear()
+    django_cache.clear()
     yield install(
         {
             "for-ann": {"rules": [{"if": {"user": "ann"}, "serve": True}]},
@@ -66,7 +72,7 @@ def site(settings: Any, install: Callable[..., Flags]) -> Iterator[Flags]:
             "half": {"rules": [{"rollout": "50%"}]},
         }
     )
-    cache.clear()
+    django_cache.clear()
 
 
 @pytest.fixture
@@ -209,6 +215,38 @@ def test_testers_page_is_not_stored(site: Flags) -> None:
     first = tester.get("/cached?key=always")
     assert (first.content, first["Cache-Control"]) == (b"off", "private, no-store")
     assert text(Client(), "/cached?key=always") == "on"
+
+
+def _with_override(site: Flags) -> Any:
+    client = Client()
+    keys = installation().options.secret_keys
+    client.cookies["flags_override"] = sign(site, {"always": "off"}, host="testserver", keys=keys)
+    return client
+
+
+@pytest.mark.parametrize("url", ["/past-testers", "/async-past-testers"])
+def test_testers_pass_by_a_cached_view(site: Flags, url: str) -> None:
+    """With our ``cache_page`` a tester sees their variant although the page for all lies in the cache, which stays."""
+    address = f"{url}?key=always"
+    assert text(Client(), address) == "on"
+    assert text(_with_override(site), address) == "off"
+    forged = Client()
+    forged.cookies["flags_override"] = "forged"
+    assert [text(who, address) for who in (Client(), forged)] == ["on", "on"]
+    assert len(made) == 2
+
+
+def test_testers_pass_by_the_cache_of_the_site(settings: Any, site: Flags) -> None:
+    """The same with our half of the site-wide cache; Django's own would show the tester the page for all."""
+    ours = "flagmiddleware.django.cache.FetchFromCacheMiddleware"
+    settings.MIDDLEWARE = [UPDATE, "flagmiddleware.django.FlagMiddleware", ours]
+    address = "/plain?key=always"
+    assert [text(Client(), address) for _ in range(2)] == ["on", "on"]
+    assert [text(_with_override(site), address) for _ in range(2)] == ["off", "off"]
+    assert text(Client(), address) == "on"
+    assert len(made) == 3
+    settings.MIDDLEWARE = [UPDATE, "flagmiddleware.django.FlagMiddleware", FETCH]
+    assert text(_with_override(site), address) == "on"
 
 
 @pytest.mark.django_db

@@ -136,14 +136,16 @@ def test_middleware_missing(site: Flags, settings: Any) -> None:
 
 @pytest.mark.parametrize(
     ("order", "wrong"),
-    [("UFT", False), ("FUT", True), ("UTF", True), ("F", False), ("UF", False), ("FT", False), ("TF", True)],
-)
+    [("UFT", False), ("FUT", True), ("UTF", True), ("F", False), ("UF", False), ("FT", False), ("TF", True),
+     ("FO", False), ("OF", True)],
+)  # fmt: skip
 def test_middleware_order(site: Flags, settings: Any, order: str, wrong: bool) -> None:
     """W002 wants the middleware between the two halves of Django's page cache."""
     names = {
         "U": "django.middleware.cache.UpdateCacheMiddleware",
         "F": "flagmiddleware.django.FlagMiddleware",
         "T": "django.middleware.cache.FetchFromCacheMiddleware",
+        "O": "flagmiddleware.django.cache.FetchFromCacheMiddleware",
     }
     settings.MIDDLEWARE = [names[letter] for letter in order]
     assert bool(found("W002")) is wrong

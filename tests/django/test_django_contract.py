@@ -43,11 +43,13 @@ class SigningIn:
     def __init__(self, site: Any) -> None:
         self.site = site
 
-    def get(self, path: str, headers: Mapping[str, str] = {}, cookies: Mapping[str, str] = {}) -> Reply:
+    def get(
+        self, path: str, headers: Mapping[str, str] = {}, cookies: Mapping[str, str] = {}, method: str = "GET"
+    ) -> Reply:
         told = headers.get("X-Contract-User")
         if told:
             cookies = {**cookies, "sessionid": sign_in(json.loads(told))}
-        return self.site.get(path, headers, cookies)
+        return self.site.get(path, headers, cookies, method)
 
 
 class Driver:

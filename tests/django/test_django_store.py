@@ -30,6 +30,7 @@ SCENARIOS = [
     "composed",
     "reverted",
     "migrated",
+    "cut",
 ]
 
 

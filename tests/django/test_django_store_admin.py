@@ -267,12 +267,15 @@ def test_segments_and_policy_are_edited_with_a_reason() -> None:
     assert "insiders" in client.get(f"{SHARED}1/change/").content.decode()
     wider = {"insiders": {"any": [{"is_staff": True}, {"plan": "pro"}]}}
     assert "reason" in errors(share(client, segments=wider))
-    assert share(client, segments=wider, policy={}, reason="pro users too").status_code == 302
+    refused = errors(share(client, segments=wider, policy={}, reason="pro users too"))
+    assert "checkout: measured crawl: for insiders from 0 % to 100 %; exposure unknown" in refused
+    answer = share(client, segments=wider, policy={}, reason="pro users too", override="the board")
+    assert answer.status_code == 302
     top = json.loads(StoreState.objects.get().top)
     assert top == {"version": 1, "segments": wider}
     entry = HistoryEntry.objects.filter(flag="").first()
     assert entry is not None
-    assert (entry.reason, entry.revision, entry.actor) == ("pro users too", 2, "root")
+    assert (entry.reason, entry.revision, entry.actor) == ("pro users too (override: the board)", 2, "root")
     assert "roles" in (entry.old or "")
     assert body("banner") == DOCUMENT["flags"]["banner"]
     assert "pro users too" in client.get(f"{SHARED}1/history/", follow=True).content.decode()
@@ -302,10 +305,11 @@ def test_a_segment_belongs_to_the_owners_of_its_flags() -> None:
     wider = {"insiders": {"is_staff": True}, "pro": {"plan": "pro"}}
     press = signed_in("pia", "change_storestate", "view_storestate", groups=("press",))
     assert share(press, segments=wider, reason="a new one hurts nobody").status_code == 302
-    narrower = {**wider, "insiders": {"is_superuser": True}}
+    narrower = {**wider, "insiders": {"all": [{"is_staff": True}, {"plan": "pro"}]}}
     assert "Not allowed" in errors(share(press, segments=narrower, reason="x"))
     assert "Not allowed" in errors(share(press, policy={"roles": {"pia": "admin"}}, reason="x"))
     shop = signed_in("olga", "change_storestate", "view_storestate", groups=("shop",))
+    assert "Not allowed" in errors(share(shop, segments={"insiders": {"plan": "pro"}}, reason="x", override="x"))
     assert share(shop, segments=narrower, reason="ours").status_code == 302
     assert signed_in("vera", "view_storestate").post(f"{SHARED}1/change/", {}).status_code == 403
 

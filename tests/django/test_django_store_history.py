@@ -11,7 +11,7 @@ from flagmiddleware import formats
 from flagmiddleware.django.store.models import HistoryEntry
 from flagmiddleware.django.store.source import OrmSource
 from flagmiddleware.sources.base import Change, FlagChange
-from flagmiddleware.sources.chain import verify
+from flagmiddleware.sources.chain import faults, verify
 
 pytestmark = pytest.mark.django_db
 
@@ -47,6 +47,38 @@ def test_a_change_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     assert verify(history) is None
     HistoryEntry.objects.filter(pk=entry.pk).update(exposure_after=0.05)
     assert verify(OrmSource().history()[::-1]) == len(history) - 1
+
+
+@pytest.mark.parametrize("how", ["first", "middle", "last", "edited", "reordered", "all"])
+def test_whatever_was_done_to_the_history_shows(how: str) -> None:
+    """Both ends are held: the first entry by its place, the newest by the row that readers look at."""
+    put(None, data({"beta": {}}))
+    for number in range(1, 4):
+        put(str(number), data({"beta": {"rules": [{"rollout": f"{number}%"}]}}))
+    source = OrmSource()
+    ids = list(HistoryEntry.objects.order_by("id").values_list("id", flat=True))
+    assert list(faults(source.history()[::-1], source.head())) == []
+    rows = HistoryEntry.objects.order_by("id")
+    if how == "edited":
+        rows.filter(pk=ids[2]).update(actor="Eve")
+    elif how == "reordered":
+        for old, new in ((ids[1], 10_000), (ids[2], ids[1]), (10_000, ids[2])):
+            rows.filter(pk=old).update(id=new)
+    else:
+        taken = {"first": ids[:1], "middle": ids[2:3], "last": ids[-1:], "all": ids}[how]
+        HistoryEntry.objects.filter(pk__in=taken)._raw_delete("default")
+    last = len(ids)
+    told = {
+        "first": ": entry 1 is missing at its beginning",
+        "middle": " at revision 3: entry 3 is missing before it",
+        "last": f": entry {last} is missing at its end",
+        "edited": " at revision 2: entry 3 is not what was written, or follows another one",
+        "reordered": " at revision 1: entry 2 stands after entry 3",
+        "all": ": it is empty, and the definitions tell of a change",
+    }[how]
+    assert told in list(faults(source.history()[::-1], source.head()))
+    put("4", data({}))
+    assert list(faults(source.history()[::-1], source.head()))
 
 
 def test_what_changes_in_one_environment_only_is_told_of_that(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,10 +73,11 @@ def add_readers(app: FastAPI, hook: Callable[[], None]) -> None:
         return PlainTextResponse(json.dumps([first, json.loads(answer(flags, keys))]))
 
     @app.get("/stream")
-    def stream(flags: FlagsOfRequest, keys: Keys, preload: int = 0) -> Response:
+    def stream(flags: FlagsOfRequest, keys: Keys, preload: int = 0, length: str = "") -> Response:
         if preload:
             flags.preload(*keys)
-        return StreamingResponse(answer(flags, keys) for _ in range(1))
+        headers = {"Content-Length": length} if length else None
+        return StreamingResponse((answer(flags, keys) for _ in range(1)), headers=headers)
 
     @app.get("/json")
     def json_page(flags: FlagsOfRequest) -> Response:

@@ -54,11 +54,18 @@ def get(port: int) -> bytes:
 
 @pytest.mark.parametrize(
     ("source", "options"),
-    [("file", []), ("redis", ["--py-call-uwsgi-fork-hooks"]), ("redis", ["--skip-atexit-teardown"])],
-    ids=["file", "redis-fork-hooks", "redis-skip-teardown"],
+    [
+        ("file", []),
+        ("redis", []),
+        ("redis", ["--threads", "2"]),
+        ("redis", ["--lazy-apps"]),
+        ("redis", ["--py-call-uwsgi-fork-hooks"]),
+        ("redis", ["--skip-atexit-teardown"]),
+    ],
+    ids=["file", "redis", "redis-threads", "redis-lazy-apps", "redis-fork-hooks", "redis-skip-teardown"],
 )
 def test_uwsgi_ends_on_sigterm(url: str, writer: RedisSource, tmp_path: Path, source: str, options: list[str]) -> None:
-    """A file needs no thread, so nothing holds uWSGI back; with a store, the option that the guide names is needed."""
+    """A store's thread holds uWSGI back no more than a file does, which has none: no worker has to be killed."""
     path = tmp_path / "flags.json"
     path.write_bytes(document(1))
     port = free_port()

@@ -50,7 +50,8 @@ def pages(hook: Callable[[], None]) -> dict[str, Callable[..., Any]]:
 
         if "preload" in request.args:
             current_flags().preload(*keys())
-        return Response(stream_with_context(body()))
+        length = {"Content-Length": request.args["length"]} if "length" in request.args else {}
+        return Response(stream_with_context(body()), headers=length)
 
     def boom() -> str:
         read()

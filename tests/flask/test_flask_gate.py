@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import wraps
+from typing import Any
+
 import pytest
-from flask import Blueprint, Flask
+from flask import Blueprint, Flask, abort
 from flask.views import MethodView, View
 from werkzeug.exceptions import HTTPException
 
@@ -194,3 +197,108 @@ def test_misspelt_keys_are_told_at_the_first_request(app: Flask, caplog: pytest.
         "flag_required on endpoint 'classy': there is no flag 'of-for-all'; did you mean 'off-for-all'?",
         "flag_required on endpoint 'home': there is no flag 'on-fo-all'; did you mean 'on-for-all'?",
     ]
+
+
+def _dark_sites(app: Flask) -> None:
+    """Views behind a gate that is shut, and views like them that are open."""
+    dark, lit = flag_required("off-for-all"), flag_required("on-for-all")
+
+    class Classy(MethodView):
+        def get(self) -> str:
+            return "get"
+
+        def post(self) -> str:
+            return "post"
+
+    for name, gate in (("dark", dark), ("lit", lit)):
+        app.add_url_rule(f"/{name}", name, gate(lambda: "page"))
+        app.add_url_rule(f"/{name}-slash/", f"{name}-slash", gate(lambda: "page"))
+        app.add_url_rule(f"/{name}-below", f"{name}-below", _decorated(gate(lambda: "page")))
+        app.add_url_rule(f"/{name}-two", f"{name}-two", lit(gate(lambda: "page")))
+        app.add_url_rule(f"/{name}-class", view_func=gate(type("Gated", (Classy,), {})).as_view(f"{name}-class"))
+        blueprint = gate(Blueprint(f"{name}-lab", __name__, url_prefix=f"/{name}-lab"))
+        blueprint.add_url_rule("/", "index", lambda: "lab")
+        parent = Blueprint(f"{name}-outer", __name__, url_prefix=f"/{name}-outer")
+        parent.register_blueprint(blueprint)
+        app.register_blueprint(parent)
+
+
+def _decorated(view: Any) -> Any:
+    @wraps(view)
+    def decorated(**arguments: Any) -> Any:
+        return view(**arguments)
+
+    return decorated
+
+
+@pytest.mark.parametrize("path", ["", "-slash/", "-slash", "-below", "-two", "-class", "-outer/", "-outer/-lab"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH", "TRACE", "PURGE"])
+def test_a_dark_view_looks_like_no_view(app: Flask, path: str, method: str) -> None:
+    """Whatever is asked of a view behind a shut gate is 404, as of a path that is not there; an open one answers."""
+    _dark_sites(app)
+    path = path.replace("-outer/-lab", "-outer/{0}-lab")
+    missing = app.test_client().open("/missing", method=method)
+    dark = app.test_client().open(f"/dark{path.format('dark')}", method=method)
+    assert (dark.status_code, dark.data) == (404, missing.data)
+    assert "Allow" not in dark.headers
+    assert dark.location is None
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("OPTIONS", "/lit", 200), ("POST", "/lit", 405), ("GET", "/lit-slash", 308), ("POST", "/lit-class", 200),
+     ("DELETE", "/lit-class", 405), ("OPTIONS", "/lit-outer/lit-lab/", 200), ("GET", "/lit-outer/lit-lab", 308)],
+)  # fmt: skip
+def test_an_open_view_answers_as_ever(app: Flask, method: str, path: str, status: int) -> None:
+    """While the flag is on, methods that a view does not take, OPTIONS and missing slashes are Flask's affair."""
+    _dark_sites(app)
+    assert app.test_client().open(path, method=method).status_code == status
+
+
+def test_methods_of_dark_views_are_left_out(app: Flask) -> None:
+    """Of two views at one path, only the one that exists is told of, by OPTIONS and by 405."""
+    app.add_url_rule("/both", "reading", lambda: "read", methods=["GET"])
+    app.add_url_rule("/both", "writing", flag_required("off-for-all")(lambda: "written"), methods=["POST"])
+    client = app.test_client()
+    assert set(client.options("/both").allow) == {"GET", "HEAD", "OPTIONS"}
+    refused = client.put("/both")
+    assert refused.status_code == 405
+    assert set(refused.allow) == {"GET", "HEAD", "OPTIONS"}
+    assert client.post("/both").status_code == 404
+
+
+def test_a_gate_that_does_not_hide_tells_of_its_view(app: Flask) -> None:
+    """With another view, a redirect or a status of its own there is a page, flag or not."""
+    for number, options in enumerate(({"otherwise": lambda: "old"}, {"redirect_to": "/"}, {"status": 403})):
+        app.add_url_rule(f"/{number}", str(number), flag_required("off-for-all", **options)(lambda: "new"))
+    assert {status(app, path, "POST") for path in ("/0", "/1", "/2")} == {405}
+    assert {status(app, path, "OPTIONS") for path in ("/0", "/1", "/2")} == {200}
+
+
+def test_hidden_views_say_what_they_depend_on(app: Flask) -> None:
+    """The 404 in the place of a 405 is as private as the page: for somebody else there is one."""
+    app.add_url_rule("/", "new", flag_required("staff-only")(lambda: "new"))
+    assert "private" in app.test_client().put("/").headers["Cache-Control"]
+
+
+def test_what_is_refused_before_the_gate_tells_nothing(app: Flask) -> None:
+    """A guard of the site's that aborts, as CSRF protection does, makes no dark view known; a lit one it refuses."""
+    _dark_sites(app)
+    app.add_url_rule("/mine", "mine", flag_required("staff-only")(lambda: "mine"))
+    refusals = iter([400, 400, 401, 401, 400])
+    app.before_request(lambda: abort(next(refusals)))
+    assert [status(app, path) for path in ("/dark", "/lit", "/dark", "/mine", "/mine")] == [404, 400, 404, 401, 404]
+
+
+@pytest.mark.parametrize(("code", "answered"), [(402, 402), (410, 410), (426, 426)])
+def test_any_refusal(app: Flask, code: int, answered: int) -> None:
+    """Statuses that Werkzeug has no exception for are answered, too."""
+    app.add_url_rule("/", "new", flag_required("off-for-all", status=code)(lambda: "new"))
+    assert status(app) == answered
+
+
+@pytest.mark.parametrize("code", [301, 303, 307])
+def test_redirects_keep_their_status(app: Flask, code: int) -> None:
+    """``status=`` beside ``redirect_to=`` is the redirect's."""
+    app.add_url_rule("/", "new", flag_required("off-for-all", redirect_to="/old", status=code)(lambda: "new"))
+    assert status(app) == code

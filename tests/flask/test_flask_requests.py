@@ -439,3 +439,47 @@ def test_hostile_headers_get_the_ordinary_answer(headers: dict[str, str]) -> Non
     assert answer.status_code in (200, 400)
     if answer.status_code == 200:
         assert answer.json == [True, False, False, False]
+
+
+def test_a_user_who_is_known_late(caplog: pytest.LogCaptureFixture) -> None:
+    """``g.user`` set after a flag was read: that answer stays, the next flag knows the user, and a log line tells."""
+    rule = {"rules": [{"if": {"user": "ann"}, "serve": True}]}
+    app = site(flags=flags_of(early=rule, late=rule))
+    before: list[bool] = []
+
+    @app.before_request
+    def read() -> None:
+        before.append(current_flags().is_enabled("early"))
+
+    @app.before_request
+    def load() -> None:
+        g.user = {"id": "ann"}
+
+    @app.get("/")
+    def view() -> list[bool]:
+        return [current_flags().is_enabled("early"), current_flags().is_enabled("late"), g.user["id"] == "ann"]
+
+    answer = app.test_client().get("/")
+    assert (before, answer.json) == ([False], [False, True, True])
+    assert "private" in answer.headers["Cache-Control"]
+    app.test_client().get("/")
+    assert sum("after early had been decided for nobody" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_g_user_stays_what_it_is() -> None:
+    """Reading, testing, popping and deleting ``g.user`` work as for any other name."""
+    app = site()
+    with app.app_context():
+        assert "user" not in g
+        with pytest.raises(AttributeError):
+            _ = g.user
+        with pytest.raises(AttributeError):
+            del g.user
+        g.user = None
+        assert g.user is None
+        assert "user" in g
+        g.user = "ann"
+        assert (g.get("user"), g.pop("user"), g.get("user")) == ("ann", "ann", None)
+        g.setdefault("user", "bob")
+        del g.user
+        assert "user" not in g

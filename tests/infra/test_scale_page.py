@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.simulate_scale import COLUMNS, ENGINES, Engine, row
+from benchmarks.simulate_scale import COLUMNS, ENGINES, SNAPSHOT, Engine, row
 from flagmiddleware.sources import vendors
 
 PAGE = (Path(__file__).parents[2] / "docs/explanation/scale.md").read_text("utf-8")
@@ -36,3 +36,11 @@ def test_the_paces_are_those_of_the_vendors() -> None:
     assert paces["HTTP with an ETag, every 5 s (flagd)"] == vendors.flagd("https://h/f").min_interval
     for made in (vendors.unleash("https://h/api", token="t"), vendors.rocketflag("https://h", token="t")):
         assert paces["HTTP with an ETag, every 15 s (Unleash, RocketFlag)"] == made.min_interval
+
+
+def test_flagd_over_grpc_sends_the_whole_each_time() -> None:
+    """Its looks come at the source's own pace; neither they nor its announcements are less than a snapshot."""
+    grpc = pytest.importorskip("flagmiddleware.sources.flagd_grpc", reason="the extra flagd-grpc is not installed")
+    (engine,) = [engine for engine in ENGINES if engine.name.startswith("gRPC")]
+    assert engine.interval == grpc.from_grpc_url("flagd+grpc://h").min_interval
+    assert engine.look == engine.hint == SNAPSHOT

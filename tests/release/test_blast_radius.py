@@ -14,7 +14,7 @@ from flagmiddleware import Context, Flags
 from flagmiddleware.bucketing import bucket
 from flagmiddleware.formats import parse_document
 from flagmiddleware.model import Ruleset
-from flagmiddleware.release import impact
+from flagmiddleware.release import counting
 from flagmiddleware.release.exposure import Cohort, compare
 from flagmiddleware.release.impact import measure, reads
 from flagmiddleware.release.parcel import pack, unpack
@@ -144,9 +144,9 @@ def test_a_chain_of_prerequisites_moves_together() -> None:
     assert found == {"where not b is on": 0, "whom b reaches now": 1, "everyone else": 0}
 
 
-def test_words_and_owners_change_no_decision() -> None:
-    """A plan lists what decides, not what describes."""
-    before, after = ruleset({"description": "x"}), ruleset({"description": "y", "owner": "z", "expires": "2027-01-01"})
+def test_words_change_no_decision() -> None:
+    """A plan lists what decides, and who may change it, not what describes."""
+    before, after = ruleset({"description": "x"}), ruleset({"description": "y", "expires": "2027-01-01"})
     assert make_plan(before, after, DEFAULT_POLICY, now=NOW).flags == ()
 
 
@@ -236,8 +236,8 @@ def test_every_decision_is_in_some_cohort(old: Any, new: Any, country: str, plan
 
 def test_two_processes_find_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """Users that are sent to other processes are counted and listed as if they were decided here, in their order."""
-    monkeypatch.setattr(impact, "_CHUNK", 5000)
-    monkeypatch.setattr(impact, "_FLAGS_WORTH_A_PROCESS", 10)
+    monkeypatch.setattr(counting, "_CHUNK", 5000)
+    monkeypatch.setattr(counting, "_FLAGS_WORTH_A_PROCESS", 10)
     pools: list[int] = []
 
     class Pool(ProcessPoolExecutor):
@@ -245,7 +245,7 @@ def test_two_processes_find_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
             pools.append(processes)
             super().__init__(processes, *more)
 
-    monkeypatch.setattr(impact, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(counting, "ProcessPoolExecutor", Pool)
     flags = {f"f-{n}": rules({"if": {"segment": "anz"}, "rollout": "20%"}, {"rollout": "1%"}) for n in range(12)}
     more = {**flags, "f-3": rules({"split": {"x": 1, "y": 2, "z": 3}}, **SPLIT)}
     segments = {"anz": {"country": ["AU", "NZ"]}}

@@ -297,6 +297,42 @@ def test_an_edit_that_would_break_the_file_is_refused() -> None:
         edits.set_schedule(documents(), flag, {"from": "tomorrow"}, rule="anz")
 
 
+def test_an_alias_is_not_edited_in_the_place_of_another_flag() -> None:
+    """A flag that is only an alias of another one is refused: its text stands there, and a kill would kill that one."""
+    text = "version: 1\nflags:\n  a: &x\n    rules: [{rollout: 5%}]\n  b: *x\n"
+    with pytest.raises(EditError, match=r"flags\.b is an alias of something else; write it out"):
+        edits.kill(documents(text), "b")
+    with pytest.raises(EditError, match=r"flags\.b\.enabled is an alias"):
+        edits.kill(documents("version: 1\nflags:\n  a: {enabled: &x true}\n  b: {enabled: *x}\n"), "b")
+
+
+def test_a_note_of_several_lines_gives_way() -> None:
+    """A reason that somebody wrote as a block scalar is replaced with its lines, and the field below stays."""
+    text = "version: 1\nflags:\n  a:\n    x-override: |\n      long\n      ago\n    rules: [{rollout: 5%}]\n"
+    noted = edits.with_notes(edits.kill(documents(text), "a"), "a", {"x-override": "now"})
+    assert noted.after.decode() == text.replace("a:\n", "a:\n    enabled: false\n").replace(
+        "|\n      long\n      ago", "now"
+    )
+
+
+def test_old_macintosh_line_ends_stay() -> None:
+    """Carriage returns alone end lines for YAML, so they do for edits: nothing lands in another flag."""
+    text = "version: 1\rflags:\r  a:\r    owner: x\r  b: {}\r"
+    flag = parse(text.encode(), name="flags.yaml").flags["a"]
+    after = edits.set_share(documents(text), flag, "5%").after.decode()
+    assert after == text.replace("owner: x\r", "owner: x\r    rules: [{rollout: 5%}]\r")
+    assert edits.revert(documents(after), "a", documents(text.replace("  a:\r    owner: x\r", ""))).after.decode() == (
+        "version: 1\rflags:\r  b: {}\r"
+    )
+
+
+def test_what_no_edit_can_be_made_in_is_said_with_its_line() -> None:
+    """A change that would leave no YAML behind is refused with the line, and not as if the file had been broken."""
+    text = "version: 1\nflags:\n  a: {enabled: &x true}\n  b: {enabled: *x}\n"
+    with pytest.raises(EditError, match=r"flags\.yaml:3: cannot be changed as it is written here"):
+        edits.kill(documents(text), "a")
+
+
 COMMENTS = st.text("abc #:'\"é🛒-", max_size=12).map(lambda text: f"# {text}")
 PADDING = st.integers(0, 5).map(lambda count: " " * count)
 

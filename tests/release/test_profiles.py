@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter
 from typing import Any
 from uuid import UUID
@@ -14,9 +16,8 @@ from flagmiddleware import Context, Flags
 from flagmiddleware.formats import parse_document
 from flagmiddleware.interpreter import Interpreter
 from flagmiddleware.model import Compute, Flag, Rule, Ruleset
-from flagmiddleware.release import impact
+from flagmiddleware.release import counting, matching
 from flagmiddleware.release.impact import FlagImpact, measure
-from flagmiddleware.release.profiles import Side
 
 NOW = 1_800_000_000.0
 KEYS = ("a", "b", "c")
@@ -135,7 +136,7 @@ def test_profiles_find_what_brute_force_finds(
 ) -> None:
     """Law: for any two rulesets and any users the counts and the list of who is hit are those of deciding each one."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(impact, "_CHUNK", chunk)
+        patch.setattr(counting, "_CHUNK", chunk)
         found = measure(KEYS, before, after, users, now=NOW, who=3)
         everyone: dict[str, list[Any]] = {key: [] for key in KEYS}
         measure(KEYS, before, after, users, now=NOW, each=lambda key, *hit: everyone[key].append(hit))
@@ -180,19 +181,53 @@ def test_conditions_are_decided_once_a_profile(monkeypatch: pytest.MonkeyPatch) 
     before = parse_document({"version": 1, "flags": {"a": {"rules": [{"if": {"country": "AU"}, "rollout": "1%"}]}}})
     after = parse_document({"version": 1, "flags": {"a": {"rules": [{"if": {"country": "AU"}, "rollout": "9%"}]}}})
     asked: list[int] = []
-    variants = Side.matcher
+    variants = matching.variants_of
 
-    def counting(self: Any, key: str) -> Any:
-        inner = variants(self, key)
-
-        def matched(users: Any) -> Any:
+    def counting_variants(plan: Any, key: str) -> Any:
+        def decide(users: Any) -> Any:
             asked.append(len(users))
-            return inner(users)
+            return variants(plan, key)(users)
 
-        return matched
+        return decide
 
-    monkeypatch.setattr(Side, "matcher", counting)
+    monkeypatch.setattr(matching, "variants_of", counting_variants)
     users = [Context(f"user-{n}", country=("AU", "US")[n % 2], shoe_size=n) for n in range(10_000)]
     found = measure(["a"], before, after, users, now=NOW)
-    assert asked == [2, 2]
+    assert asked == [2]  # before and after ask the same, so it is decided once for both
     assert told(found["a"]) == one_by_one("a", before, after, users)[0]
+
+
+def test_only_a_population_needs_numpy() -> None:
+    """Without NumPy plans are made as ever, and counting a population names the extra to install."""
+    script = """
+import sys
+sys.modules["numpy"] = None
+from flagmiddleware import Context
+from flagmiddleware.cli.plan import plan
+from flagmiddleware.errors import ConfigurationError
+from flagmiddleware.model import Ruleset
+from flagmiddleware.release.impact import measure
+try:
+    measure([], Ruleset(flags={}), Ruleset(flags={}), [Context("u-1")], now=0.0)
+except ConfigurationError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "counting a population needs NumPy: pip install 'flagmiddleware[release]'"
+
+
+def test_many_kinds_of_users_and_segments_stay_apart() -> None:
+    """Two hundred rules, a segment for each, and several salts in one flag are counted as one by one."""
+    segments = {f"s-{n}": {"shoe_size": n} for n in range(200)}
+    rules = [{"if": {"segment": name}, "rollout": f"{n % 100}%", "serve": "y"} for n, name in enumerate(segments)]
+    flag = {**SPLIT, "rules": [*rules, {"rollout": "50%", "split": {"x": 1, "y": 1, "z": 1}}], "requires": {"b": True}}
+    before, after = (
+        parse_document({"version": 1, "segments": segments, "flags": {"a": {**flag, "salt": salt}, "b": other}})
+        for salt, other in (("a", {"rules": [{"rollout": "50%"}]}), ("c", {"rules": [{"rollout": "60%"}]}))
+    )
+    users = [Context(f"user-{n}", shoe_size=n % 300) for n in range(3000)]
+    found = measure(["a"], before, after, users, now=NOW, who=10)
+    counts, hits = one_by_one("a", before, after, users)
+    assert told(found["a"]) == counts
+    assert found["a"].who == hits[:10]
+    assert [found["a"].segments[f"s-{n}"].users for n in (0, 199)] == [10, 10]

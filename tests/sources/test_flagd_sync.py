@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +37,17 @@ def daemon(file: Path, token: str = "") -> Iterator[int]:
     command = [sys.executable, "-m", "tests.sources.flagd_daemon", str(port), str(file), token]
     with running(command, port=port, log=file.with_suffix(".log"), cwd=ROOT):
         yield port
+
+
+@contextmanager
+def watchdog(process: subprocess.Popen[str], seconds: float) -> Iterator[None]:
+    """End a process that hangs, which is how a loop that somebody holds shows."""
+    timer = threading.Timer(seconds, process.kill)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 class AtFlagd:
@@ -129,3 +142,60 @@ def test_a_wrong_address_is_refused_at_once(url: str, told: str) -> None:
     """What is wrong with a URL is said when it is opened, not when the first request waits."""
     with pytest.raises(ConfigurationError, match=told):
         from_url(url)
+
+
+GREENLETS = """
+import sys
+is_late = sys.argv[2] == "late"
+if is_late:
+    from flagmiddleware import Flags
+    flags = Flags(sys.argv[1], refresh=0.05)
+from gevent import monkey
+monkey.patch_all()
+import gevent
+if not is_late:
+    from flagmiddleware import Flags
+    flags = Flags(sys.argv[1], refresh=0.05)
+ticks = 0
+def tick():
+    global ticks
+    while True:
+        ticks += 1
+        gevent.sleep(0.01)
+def follow(wanted):
+    with gevent.Timeout(20):
+        while flags.is_enabled("beta") is not wanted:
+            gevent.sleep(0.02)
+gevent.spawn(tick)
+follow(True)
+with gevent.Timeout(1, False):
+    follow(False)
+print("ready", flush=True)
+gevent.get_hub().threadpool.apply(sys.stdin.readline)
+follow(False)
+print("followed", flush=True)
+before = ticks
+gevent.sleep(2)
+print(ticks - before, flush=True)
+"""
+
+
+@pytest.mark.parametrize("patched", ["first", "late"])
+def test_greenlets_go_on_beside_grpc(tmp_path: Path, patched: str) -> None:
+    """Under gevent a change arrives, and while the stream is waited for every other greenlet gets its turn."""
+    pytest.importorskip("gevent", reason="gevent is not installed")
+    file = tmp_path / "flags.json"
+    file.write_bytes(flagd(document(beta=True)))
+    with daemon(file) as port:
+        command = [sys.executable, "-c", GREENLETS, f"flagd+grpc://127.0.0.1:{port}?interval=60", patched]
+        site = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        with site, watchdog(site, 60):
+            assert site.stdout is not None
+            assert site.stdout.readline() == "ready\n", site.communicate()[1]
+            file.write_bytes(flagd(document(beta=False)))
+            told, errors = site.communicate("go\n", timeout=60)
+        followed, ticks = told.split()
+        assert followed == "followed", errors
+        assert int(ticks) > 40, "gRPC held the loop"

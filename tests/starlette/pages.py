@@ -73,7 +73,8 @@ async def stream(request: Request) -> Response:
     async def body() -> Any:
         yield answer(here, keys)
 
-    return StreamingResponse(body())
+    told = request.query_params.get("length")
+    return StreamingResponse(body(), headers={"Content-Length": told} if told else None)
 
 
 async def boom(request: Request) -> Response:

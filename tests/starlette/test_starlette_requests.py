@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 from starlette.applications import Starlette
+from starlette.authentication import AuthCredentials, AuthenticationBackend, SimpleUser
 from starlette.background import BackgroundTask
 from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 from starlette.middleware import Middleware
+from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.sessions import SessionMiddleware
@@ -384,3 +386,42 @@ def test_hostile_header_values_in_flags() -> None:
     reply = site.get("/")
     assert reply.set_cookies() == []
     assert all("\n" not in value and "\r" not in value for _, value in reply.headers)
+
+
+class Ann(AuthenticationBackend):
+    async def authenticate(self, conn: Any) -> Any:
+        return AuthCredentials(["authenticated"]), SimpleUser("ann")
+
+
+class Between:
+    """A middleware of the site's that reads flags on the way in."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            scope["state"]["early"] = scope["state"]["flags"].is_enabled("ann")
+        await self.app(scope, receive, send)
+
+
+def test_before_authentication_nobody_is_anonymous(caplog: pytest.LogCaptureFixture) -> None:
+    """A flag read before AuthenticationMiddleware has run is off in error, and says why; those read later are right."""
+    document = {"version": 1, "flags": {**DOCUMENT["flags"], "also-ann": DOCUMENT["flags"]["ann"]}}
+
+    def page(request: Request) -> Response:
+        return PlainTextResponse(f"{request.state.early} {request.state.flags.is_enabled('also-ann')}")
+
+    order = [Middleware(Between), Middleware(AuthenticationMiddleware, backend=Ann())]
+    app = Starlette(routes=[Route("/", page)], middleware=[*middleware(flags=Flags(document)), *order])
+    reply = ASGISite(app).get("/")
+    assert (reply.text, reply.header("cache-control")) == ("False True", "private")
+    assert sum("before AuthenticationMiddleware had run" in record.getMessage() for record in caplog.records) == 1
+
+
+@pytest.mark.parametrize("outside", [True, False])
+def test_either_side_of_authentication(outside: bool) -> None:
+    """Endpoints know the user whichever of the two middlewares comes first."""
+    order = [*middleware(), Middleware(AuthenticationMiddleware, backend=Ann())]
+    app = Starlette(routes=[Route("/", show("ann"))], middleware=order if outside else order[::-1])
+    assert ASGISite(app).get("/").text == "True"

@@ -75,9 +75,11 @@ class ASGISite:
     def __init__(self, app: Any) -> None:
         self.app = app
 
-    def get(self, path: str, headers: Mapping[str, str] = {}, cookies: Mapping[str, str] = {}) -> Reply:
-        """Send one GET."""
-        return asyncio.run(asgi_call(self.app, asgi_scope(path, _all_headers(headers, cookies))))
+    def get(
+        self, path: str, headers: Mapping[str, str] = {}, cookies: Mapping[str, str] = {}, method: str = "GET"
+    ) -> Reply:
+        """Send one request."""
+        return asyncio.run(asgi_call(self.app, asgi_scope(path, _all_headers(headers, cookies), method=method)))
 
 
 class WSGISite:
@@ -86,11 +88,13 @@ class WSGISite:
     def __init__(self, app: Any) -> None:
         self.app = app
 
-    def get(self, path: str, headers: Mapping[str, str] = {}, cookies: Mapping[str, str] = {}) -> Reply:
-        """Send one GET."""
+    def get(
+        self, path: str, headers: Mapping[str, str] = {}, cookies: Mapping[str, str] = {}, method: str = "GET"
+    ) -> Reply:
+        """Send one request."""
         raw_path, _, query = path.partition("?")
         environ: dict[str, Any] = {
-            "REQUEST_METHOD": "GET",
+            "REQUEST_METHOD": method,
             "SCRIPT_NAME": "",
             "PATH_INFO": unquote_to_bytes(raw_path).decode("latin-1"),
             "QUERY_STRING": query,

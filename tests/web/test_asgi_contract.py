@@ -85,7 +85,8 @@ def make_app(hook: Callable[[], None]) -> Any:
         elif path == "/stream":
             if "preload" in query:
                 here.preload(*keys)
-            await send({"type": "http.response.start", "status": 200, "headers": []})
+            length = [(b"content-length", value.encode()) for value in query.get("length", [])]
+            await send({"type": "http.response.start", "status": 200, "headers": length})
             await send({"type": "http.response.body", "body": answer(here, keys).encode(), "more_body": True})
             await send({"type": "http.response.body", "body": b""})
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -68,6 +69,20 @@ def test_gate_stops_reading_when_decided(here: Any) -> None:
         (("!",), {}, "names no flag"),
         (("live",), {"otherwise": print, "redirect_to": "/"}, "not both"),
         (("live",), {"status": 200}, "status=200"),
+        (("live",), {"status": 100}, "one that refuses"),
+        (("live",), {"status": 301}, "say where: redirect_to="),
+        (("live",), {"status": 302}, "say where: redirect_to="),
+        (("live",), {"status": 304}, "one that refuses"),
+        (("live",), {"status": 499}, "one that refuses"),
+        (("live",), {"status": 999}, "one that refuses"),
+        (("live",), {"status": "404"}, "status='404'"),
+        (("live",), {"status": None}, "status=None"),
+        (("live",), {"status": True}, "status=True"),
+        (("live",), {"status": 404.0}, "status=404.0"),
+        (("live",), {"status": [404]}, "status=[404]"),
+        (("live",), {"redirect_to": "/", "status": 404}, "one that redirects"),
+        (("live",), {"redirect_to": "/", "status": 304}, "one that redirects"),
+        (("live",), {"otherwise": print, "status": 404}, "otherwise="),
         ((), {"any": ["a", "b"], "variant": "green"}, "one flag"),
         (("live",), {"redirect": "/"}, "redirect="),
     ],
@@ -77,6 +92,22 @@ def test_gate_refuses_nonsense(arguments: tuple[str, ...], options: dict[str, An
     with pytest.raises(ConfigurationError, match="flag_required") as caught:
         Gate(*arguments, **options)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "hides"),
+    [
+        ({}, 404, True),
+        ({"status": HTTPStatus.GONE}, 410, False),
+        ({"redirect_to": "/"}, 302, False),
+        ({"redirect_to": "/", "status": 307}, 307, False),
+        ({"otherwise": print}, 404, False),
+    ],
+)
+def test_gate_status(options: dict[str, Any], status: int, hides: bool) -> None:
+    """A gate that redirects does so by 302 or what it was told; only a bare 404 pretends that there is no page."""
+    gate = Gate("live", **options)
+    assert (gate.status, gate.hides) == (status, hides)
 
 
 def test_unknown_keys_have_a_suggestion() -> None:

@@ -67,7 +67,7 @@ def make_app(hook: Callable[[], None]) -> Any:
         if path == "/stream":
             if "preload" in query:
                 here.preload(*keys)
-            start("200 OK", [])
+            start("200 OK", [("Content-Length", value) for value in query.get("length", [])])
             return stream(here, keys)
         text = answer(here, keys)
         if path == "/boom":

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -17,15 +17,19 @@ from ..release.policy import parse_duration
 from ..release.shares import format_fraction
 from ..release.store_history import store_rows
 from ..release.words import describe_instant
-from ..sources.chain import verify
+from ..sources.chain import checkpoint_of
+from ..sources.chain import faults as faults_of
 from ..sources.wrappers import base_of
 from .bench import Bench, format_option, pass_bench
 from .changelog import changes_of, store_entries
-from .output import console, echo, print_json, print_table, progress, shout
+from .output import console, echo, print_json, print_table, progress, shout, warn
 
 __all__ = ["log", "parse_since", "since_option"]
 
 _STYLES = {"killed": "bold red", "decreased": "red", "increased": "yellow", "removed": "dim", "created": "green"}
+_TRIES: Final = 5
+"""How often the log is read again where somebody writes to it meanwhile."""
+
 _COLUMNS = ("ID", "WHEN", "ENVIRONMENT", "FLAG", "WHAT", "FROM", "TO", "EXPOSURE", "WHO", "VIA", "WHY")
 
 
@@ -59,9 +63,10 @@ def log(bench: Bench, key: str | None, since: str | None, style: str) -> None:
     faults: list[str] = []
     if bench.path is None:
         newest = _newest_revision(bench)  # before the log is read: what is written meanwhile is in it, too
-        entries = store_entries(bench)[::-1]
+        entries, head = _whole_log(bench)
         rows = store_rows(entries, bench.environment)
-        faults = list(_faults(entries, newest))
+        faults = list(_faults(entries, newest, head))
+        _tell_trimmed(entries)
     elif bench.environment is None:
         rows = [record.to_dict() for record in whole_history(bench.path, watch=progress)]
     else:
@@ -100,15 +105,41 @@ def _newest_revision(bench: Bench) -> str:
     return snapshot.revision if snapshot is not None else ""
 
 
-def _faults(entries: Sequence[Mapping[str, str]], newest: str) -> Iterator[str]:
-    """What does not fit: an entry that is not what the one after it was written upon, or one missing at the end."""
-    if not any("link" in entry for entry in entries):
-        return
-    broken = verify(entries, None)
-    if broken is not None:
-        yield f" at revision {entries[broken].get('revision')}"
-    if newest and all(entry.get("revision") != newest for entry in entries):
+def _whole_log(bench: Bench) -> tuple[Sequence[Mapping[str, str]], str | None]:
+    """The entries, oldest first, and what the definitions say of the newest (None: nothing that can be asked).
+
+    Read until nobody wrote between the two.
+    """
+    source: Any = base_of(bench.flags.source)
+    head_of_source = getattr(source, "head", None)
+    for _ in range(_TRIES):
+        before = _head(head_of_source)
+        entries = store_entries(bench)[::-1]
+        if _head(head_of_source) == before:
+            return entries, before
+    return entries, None
+
+
+def _head(ask: Callable[[], str] | None) -> str | None:
+    try:
+        return None if ask is None else ask()
+    except SourceError:
+        return None
+
+
+def _faults(entries: Sequence[Mapping[str, str]], newest: str, head: str | None) -> Iterator[str]:
+    """What does not fit: an entry that is not what the one after it was written upon, or one missing at either end."""
+    yield from faults_of(entries, head)
+    if newest and any("link" in entry for entry in entries) and all(one.get("revision") != newest for one in entries):
         yield f": the definitions are at revision {newest}, and no entry is of it"
+
+
+def _tell_trimmed(entries: Sequence[Mapping[str, str]]) -> None:
+    """Say what the store let go by itself, so that nobody takes it for the beginning."""
+    checkpoint = checkpoint_of(entries)
+    if checkpoint is not None:
+        when = describe_instant(float(checkpoint.get("time") or 0))
+        warn(f"Entries before {entries[0].get('place')} were trimmed on {when}, as revision {checkpoint['revision']}.")
 
 
 def _print(bench: Bench, rows: Sequence[Mapping[str, Any]]) -> None:

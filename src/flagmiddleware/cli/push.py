@@ -164,7 +164,7 @@ def _judged(bench: Bench, was: Snapshot, documents: Documents, reason: str, over
     override = (override or "").strip()
     _permit(places, policy, ["ramp", *(["override"] if broken and override else [])], old.policy != new.policy)
     for one in broken:
-        shout(f"{'OVERRIDDEN' if override else 'Refused'}: {one.key}: {one.text}")
+        shout(f"{'OVERRIDDEN' if override else 'Refused'}: {'' if one.because else f'{one.key}: '}{one.text}")
     if broken and not override:
         warn("Nothing was written. --override WHY goes ahead, on the record.")
         click.get_current_context().exit(1)

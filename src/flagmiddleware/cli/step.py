@@ -15,12 +15,11 @@ from ..model import Flag
 from ..release import edits
 from ..release.documents import Documents
 from ..release.edits import Edited
-from ..release.everywhere import Reached, judge_everywhere, reached
+from ..release.everywhere import Reached, judge_everywhere, leaving, reached
 from ..release.git import GitError, Repository
 from ..release.history import stages_since
 from ..release.permissions import Actor, may
 from ..release.policy import Policy
-from ..release.stages import stage_of
 from ..release.targets import FileTarget, StoreTarget, Target
 from ..release.words import describe, describe_instant
 from .bench import Bench, policy_option
@@ -137,9 +136,8 @@ class Step:
         for one in found:
             if not one.verdict.breaks:
                 warn(one.text)
-        for old, new in (place.sides(self.key) for place in places):
-            if old and new and stage_of(new, now).threshold > stage_of(old, now).threshold > 0:
-                broken += self._shut_gates(old, words)
+        for flag in (flag for place in places for flag in leaving(place, now=now)):
+            broken += self._shut_gates(flag, words)
         if broken:
             self._override(list(dict.fromkeys(broken)), override, where)
         if words:
@@ -156,8 +154,10 @@ class Step:
     def _shut_gates(self, flag: Flag, words: dict[str, str]) -> list[str]:
         strategy = self.policy.strategy_of(flag.risk)
         shut = [gate for gate in strategy.gates if gate not in words] if strategy else []
+        whose = "" if flag.key == self.key else f"{flag.key}: "
         return [
-            f'the gate {gate!r} is shut ({self.policy.gates[gate]}): --gate {gate}="what was found"' for gate in shut
+            f'{whose}the gate {gate!r} is shut ({self.policy.gates[gate]}): --gate {gate}="what was found"'
+            for gate in shut
         ]
 
     def _override(self, broken: list[str], override: str | None, where: list[str | None]) -> None:
@@ -246,6 +246,8 @@ class Step:
             shout(f"Written, but not committed: {error}")
             click.get_current_context().exit(0 if self.via == "flags kill" else 2)
         echo(f"committed {commit[:10]}")
+        if self.repository.is_detached:
+            shout("No branch is checked out, so the commit is on none: git switch -c NAME keeps it.")
 
 
 def identity(repository: Repository | None) -> str:

@@ -19,11 +19,12 @@ from ..web.mentions import unknown_mentions
 from .installed import installation
 from .scanning import template_mentions
 
-__all__ = ["Gated", "gates_in_urls", "register_all"]
+__all__ = ["Gated", "gates_in_urls", "gates_on_view", "register_all"]
 
 _MIDDLEWARE: Final = "flagmiddleware.django.FlagMiddleware"
 _UPDATE: Final = "django.middleware.cache.UpdateCacheMiddleware"
 _FETCH: Final = "django.middleware.cache.FetchFromCacheMiddleware"
+_OUR_FETCH: Final = "flagmiddleware.django.cache.FetchFromCacheMiddleware"
 
 
 def register_all() -> None:
@@ -50,10 +51,11 @@ def check_middleware(app_configs: Iterable[AppConfig] | None, **kwargs: Any) -> 
         hint = f"Add {_MIDDLEWARE!r} to MIDDLEWARE, or requests have no flags and no headers that keep caches right."
         return [checks.Warning("FlagMiddleware is not installed.", hint=hint, id="flagmiddleware.W001")]
     place = order.index(_MIDDLEWARE)
-    wrong = (_UPDATE in order and order.index(_UPDATE) > place) or (_FETCH in order and order.index(_FETCH) < place)
+    fetch = _OUR_FETCH if _OUR_FETCH in order else _FETCH
+    wrong = (_UPDATE in order and order.index(_UPDATE) > place) or (fetch in order and order.index(fetch) < place)
     if not wrong:
         return []
-    hint = f"Put {_MIDDLEWARE!r} after {_UPDATE!r} and before {_FETCH!r}."
+    hint = f"Put {_MIDDLEWARE!r} after {_UPDATE!r} and before {fetch!r}."
     message = "FlagMiddleware is in the wrong place for Django's page cache, which would store pages too early."
     return [checks.Warning(message, hint=hint, id="flagmiddleware.W002")]
 
@@ -107,10 +109,10 @@ def gates_in_urls(resolver: URLResolver) -> Iterator[Gated]:
                 yield Gated(gate, f"flag_path {str(pattern.pattern)!r}")
             yield from gates_in_urls(pattern)
         elif isinstance(pattern, URLPattern):
-            yield from _gates_on(pattern.callback)
+            yield from gates_on_view(pattern.callback)
 
 
-def _gates_on(view: Any) -> Iterator[Gated]:
+def gates_on_view(view: Any) -> Iterator[Gated]:
     """Those on a view, however many decorators deep, on its class and what that inherits, and among its permissions."""
     cls = getattr(view, "view_class", None) or getattr(view, "cls", None)
     named = cls or view

@@ -30,7 +30,7 @@ class FlagPermission(BasePermission):  # type: ignore[misc]
         here = flags_from(request)
         here.reauthenticate()
         if not gate.allows(here):
-            if gate.status == 404:
+            if gate.hides:
                 raise Http404(f"flag gate: {', '.join(gate.keys)}")
             return False
         return True
@@ -44,4 +44,6 @@ def flag_permission(key: str | None = None, /, **options: Unpack[GateOptions]) -
     gate = Gate(key, **options)
     if gate.otherwise is not None or gate.redirect_to is not None:
         raise ConfigurationError("flag_permission: a permission cannot answer by itself; use flag_required on the view")
+    if gate.status not in (403, 404):
+        raise ConfigurationError(f"flag_permission: status={gate.status}: a permission hides (404) or refuses (403)")
     return type("FlagPermission", (FlagPermission,), {"gate": gate, GATE_ATTRIBUTE: gate, "__module__": __name__})

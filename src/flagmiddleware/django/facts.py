@@ -6,15 +6,24 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, Final
 
 from asgiref.sync import async_to_sync, sync_to_async
+from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.utils.functional import LazyObject, empty
+from django.utils.module_loading import import_string
 
 from ..errors import ContextNotReadyError
+from ..web.caching import PRIVATE, patch
+from ..web.current import CURRENT
 from ..web.facts import Facts, find_cookie, on_loop, user_groups
-from .pagecache import not_stored
+from .headers import DjangoHeaders
+from .pagecache import forbid_storing, not_stored
 
-__all__ = ["DjangoFacts"]
+__all__ = ["LEAVING", "DjangoFacts"]
+
+LEAVING: Final = "_flagmiddleware_response"
+"""Where a request has a weak reference to its response, once that is complete and its headers are settled."""
 
 _MISSING: Final = object()
 
@@ -33,10 +42,27 @@ class DjangoFacts(Facts[HttpRequest]):
 
     blocking_callable = True
     touches = True
+    makes_bodies_late = True
+    _authenticates: bool | None = None  # not known yet
 
     def touched(self, request: Any, attribute: str) -> None:
         """Keep the page out of Django's cache from here on: ``cache_page`` stores before any header can be patched."""
         request.__class__ = not_stored(request.__class__)  # forbid_storing(), and a call saved
+
+    # -- after the headers were settled ---------------------------------------------------------------------------
+
+    def is_over(self, request: HttpRequest) -> bool:
+        """Whether the response, which was complete, has been sent."""
+        return LEAVING in request.__dict__ and _leaving(request) is None
+
+    def make_private(self, request: HttpRequest) -> bool:
+        """Make the response private, which is complete and on its way through middlewares further out."""
+        response = _leaving(request)
+        if response is None:
+            return False
+        forbid_storing(request)
+        patch(DjangoHeaders(response), PRIVATE)
+        return True
 
     # -- the request line and the headers -------------------------------------------------------------------------
 
@@ -86,6 +112,8 @@ class DjangoFacts(Facts[HttpRequest]):
     def user(self, request: HttpRequest) -> Any:
         """``request.user``, left unevaluated until somebody asks for it here."""
         user = getattr(request, "user", None)
+        if user is None:
+            self._refuse_early(request)
         if isinstance(user, LazyObject) and user._wrapped is empty and on_loop():
             awaited = request.__dict__.get("_acached_user")
             if awaited is None:
@@ -93,9 +121,22 @@ class DjangoFacts(Facts[HttpRequest]):
             return awaited
         return user
 
+    def _refuse_early(self, request: HttpRequest) -> None:
+        """Within our middleware, a request without a user has not come to AuthenticationMiddleware yet, if there is."""
+        here = CURRENT.get()
+        if here is None or here.request is not request or hasattr(request, "user"):
+            return
+        if self._authenticates is None:
+            self._authenticates = any(_is_authentication(import_string(path)) for path in settings.MIDDLEWARE)
+        if self._authenticates:
+            cure = "put what reads flags after it in MIDDLEWARE"
+            raise ContextNotReadyError(f"request.user was asked for before AuthenticationMiddleware had run; {cure}")
+
     async def auser(self, request: HttpRequest) -> Any:
         """``await request.auser()`` where ``request.user`` is still lazy."""
         user = getattr(request, "user", None)
+        if user is None:
+            self._refuse_early(request)
         if not isinstance(user, LazyObject) or user._wrapped is not empty:
             return user
         find = getattr(request, "auser", None)
@@ -156,6 +197,18 @@ class DjangoFacts(Facts[HttpRequest]):
     async def in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """The thread in which this request's database connection lives."""
         return await sync_to_async(function)(*arguments)
+
+
+def _leaving(request: HttpRequest) -> HttpResponseBase | None:
+    reference = request.__dict__.get(LEAVING)
+    response: HttpResponseBase | None = None if reference is None else reference()
+    return None if response is None or response.closed else response
+
+
+def _is_authentication(middleware: Any) -> bool:
+    """By its name: importing it needs the models of an app that the site may not have."""
+    wanted = ("django.contrib.auth.middleware", "AuthenticationMiddleware")
+    return any((base.__module__, base.__qualname__) == wanted for base in getattr(middleware, "__mro__", ()))
 
 
 def _evaluate(user: Any) -> Any:

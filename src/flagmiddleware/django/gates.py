@@ -7,7 +7,7 @@ from functools import partial, wraps
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
 
-from asgiref.sync import async_to_sync, iscoroutinefunction, sync_to_async
+from asgiref.sync import async_to_sync, iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
@@ -20,9 +20,12 @@ from .installed import flags_from
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-__all__ = ["FlagRequiredMixin", "flag_required", "gate_view"]
+__all__ = ["SLASH_WANTED", "FlagRequiredMixin", "flag_required", "gate_view"]
 
 V = TypeVar("V")
+
+SLASH_WANTED: Final = "__flag_append_slash__"
+"""On a gated view: whether Django's CommonMiddleware would redirect to it from the path without its slash."""
 
 
 def flag_required(key: str | None = None, /, **options: Unpack[GateOptions]) -> Callable[[V], V]:
@@ -49,9 +52,16 @@ def gate_view(view: Any, gate: Gate) -> Any:
     if cls is not None and _is_rest(cls) and (owner is None or getattr(view, "__name__", "") == "dispatch"):
         return _gate_rest_view(view, cls, gate)
     is_async = iscoroutinefunction(view) or getattr(owner, "view_is_async", False)
-    wrapped = _gate_async(view, gate) if is_async else _gate_sync(view, gate)
-    setattr(wrapped, GATE_ATTRIBUTE, gate)
-    return wrapped
+    return _marked(_gate_async(view, gate) if is_async else _gate_sync(view, gate), gate)
+
+
+def _marked(view: Any, gate: Gate) -> Any:
+    """The view, which now says that it has a gate, and that nobody but ``slashes`` may tell of it by a redirect."""
+    setattr(view, GATE_ATTRIBUTE, gate)
+    if SLASH_WANTED not in view.__dict__:
+        setattr(view, SLASH_WANTED, getattr(view, "should_append_slash", True))
+    view.should_append_slash = False
+    return view
 
 
 def _owner(view: Any) -> Any:
@@ -98,7 +108,9 @@ def _authenticated_flags(request: Any) -> Any:
 
 def _refusal(gate: Gate) -> HttpResponseBase:
     if gate.redirect_to is not None:
-        return redirect(gate.redirect_to)
+        response = redirect(gate.redirect_to)
+        response.status_code = gate.status
+        return response
     if gate.status == 404:
         raise Http404(f"flag gate: {', '.join(gate.keys)}")
     return HttpResponse(status=gate.status)
@@ -131,26 +143,26 @@ async def _ashut(gate: Gate, request: Any, args: Any, kwargs: Any) -> Any:
 # -- classes --------------------------------------------------------------------------------------------------------
 
 
-def _gate_class(cls: type, gate: Gate) -> type:
+def _gate_class(cls: Any, gate: Gate) -> Any:
     """Put the gate into a view class; its subclasses inherit it."""
-    if _is_rest(cls):
-        _gate_authentication(cls, gate)
-    elif hasattr(cls, "dispatch"):
-        dispatch = cls.dispatch
-
-        @wraps(dispatch)
-        def gated(self: Any, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            return _pass(gate, self, request, args, kwargs, lambda: dispatch(self, request, *args, **kwargs))
-
-        setattr(gated, GATE_ATTRIBUTE, gate)
-        cls.dispatch = gated
-    else:
+    dispatch = getattr(cls, "dispatch", None)
+    if dispatch is None:
         raise ConfigurationError(f"flag_required: {cls.__qualname__} is not a view class: it has no dispatch()")
+    if _is_rest(cls):
+        _ask_after_authentication(cls)
+
+    @wraps(dispatch)
+    def gated(self: Any, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return _pass(gate, self, request, args, kwargs, lambda: dispatch(self, request, *args, **kwargs))
+
+    cls.dispatch = _marked(gated, gate)
     setattr(cls, GATE_ATTRIBUTE, gate)
     return cls
 
 
 def _pass(gate: Gate, view: Any, request: Any, args: Any, kwargs: Any, go_on: Callable[[], Any]) -> Any:
+    if _is_rest(view):
+        return _pass_waiting(gate, request, args, kwargs, go_on)
     if getattr(view, "view_is_async", False):
         return _apass(gate, request, args, kwargs, go_on)
     return go_on() if gate.allows(flags_from(request)) else _shut(gate, request, args, kwargs)
@@ -180,98 +192,95 @@ class FlagRequiredMixin:
             setattr(cls, GATE_ATTRIBUTE, gate)
         return cast(Gate, gate)
 
+    @classmethod
+    def as_view(cls, *args: Any, **initkwargs: Any) -> Any:
+        """Django's view function, marked as gated."""
+        return _marked(super().as_view(*args, **initkwargs), cls.get_flag_gate())  # type: ignore[misc]
+
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Django's entry to a view."""
         go_on: Callable[..., Any] = super().dispatch  # type: ignore[misc]
-        if _is_rest(self):
-            return go_on(request, *args, **kwargs)
         return _pass(self.get_flag_gate(), self, request, args, kwargs, lambda: go_on(request, *args, **kwargs))
 
     def perform_authentication(self, request: Any) -> None:
         """REST framework's, which comes before permissions: who may not pass does not learn that the page exists."""
         super().perform_authentication(request)  # type: ignore[misc]
-        _pass_rest(self, self.get_flag_gate(), request)
+        _pass_rest(self, request)
 
 
 # -- Django REST framework ------------------------------------------------------------------------------------------
 # Recognised by what its views have, so that nothing is imported that a site may not have installed.
+
+_GATES: Final = "_flagmiddleware_gates"
+"""On Django's request: the gates that wait until REST framework has authenticated."""
 
 
 def _is_rest(view: Any) -> bool:
     return hasattr(view, "initialize_request")
 
 
-def _gate_authentication(cls: Any, gate: Gate) -> None:
-    authenticate = cls.perform_authentication
-
-    @wraps(authenticate)
-    def gated(self: Any, request: Any) -> None:
-        authenticate(self, request)
-        _pass_rest(self, gate, request)
-
-    setattr(gated, GATE_ATTRIBUTE, gate)
-    cls.perform_authentication = gated
-
-
-def _pass_rest(view: Any, gate: Gate, request: Any) -> None:
-    here = flags_from(request)
+def _pass_rest(view: Any, request: Any) -> None:
+    """Whoever asks is known: the gates that came with the request decide."""
+    here, plain = flags_from(request), request._request
     here.reauthenticate()
-    if gate.allows(here):
+    for gate in plain.__dict__.pop(_GATES, ()):
+        if gate.allows(here):
+            continue
+        if gate.hides:
+            plain.__dict__[_GATES] = [gate]  # once more at the end, for the site's own page instead of a REST answer
+            raise Http404(f"flag gate: {', '.join(gate.keys)}")
+        answer = _shut(gate, plain, getattr(view, "args", ()), getattr(view, "kwargs", {}))
+        # Permissions and throttles of a page that is not there are nobody's business.
+        view.check_permissions = view.check_throttles = lambda request: None
+        for method in view.http_method_names:
+            setattr(view, method, lambda *_, answer=answer, **__: answer)
         return
-    if gate.otherwise is None and gate.redirect_to is None and gate.status == 404:
-        raise Http404(f"flag gate: {', '.join(gate.keys)}")
-    answer = _shut(gate, request._request, getattr(view, "args", ()), getattr(view, "kwargs", {}))
-    # Permissions and throttles of a page that is not there are nobody's business.
-    view.check_permissions = view.check_throttles = lambda request: None
-    for method in view.http_method_names:
-        setattr(view, method, lambda *_, **__: answer)
 
 
-_GATES: Final = "_flagmiddleware_gates"
-"""On Django's request: the gates that wait until REST framework has authenticated."""
+def _pass_waiting(gate: Gate, request: Any, args: Any, kwargs: Any, go_on: Callable[[], Any]) -> Any:
+    """Let the gate come with the request; what waits for it in the class does nothing for requests that bring none."""
+    request.__dict__.setdefault(_GATES, []).append(gate)
+    answer = go_on()
+    if isawaitable(answer):
+        return _ajudged(request, args, kwargs, answer)
+    # Nobody asked: a decorator below or REST framework itself has answered before anybody was authenticated (401, 406).
+    for waiting in request.__dict__.pop(_GATES, ()):
+        here = flags_from(request)
+        if not waiting.may_tell(answer.status_code, here) and not waiting.allows(here):
+            return _shut(waiting, request, args, kwargs)
+    return answer
+
+
+async def _ajudged(request: Any, args: Any, kwargs: Any, answer: Any) -> Any:
+    answer = await answer
+    for waiting in request.__dict__.pop(_GATES, ()):
+        here = flags_from(request)
+        if not waiting.may_tell(answer.status_code, here) and not await waiting.aallows(here):
+            return await _ashut(waiting, request, args, kwargs)
+    return answer
 
 
 def _gate_rest_view(view: Any, cls: Any, gate: Gate) -> Any:
-    """A function that REST framework made of a class, maybe with decorators over it, which stay where they are.
+    """A function that REST framework made of a class, maybe with decorators over it, which stay where they are."""
+    _ask_after_authentication(cls)
 
-    The gate comes with the request; what waits for it in the class does nothing for requests that bring none.
-    """
-    if not hasattr(cls.perform_authentication, _GATES):
-        cls.perform_authentication = _after(cls.perform_authentication)
+    def gated(request: Any, *args: Any, **kwargs: Any) -> Any:
+        return _pass_waiting(gate, request, args, kwargs, lambda: view(request, *args, **kwargs))
 
     if iscoroutinefunction(view):
-
-        @wraps(view)
-        async def gated(request: Any, *args: Any, **kwargs: Any) -> Any:
-            request.__dict__.setdefault(_GATES, []).append(gate)
-            answer = await view(request, *args, **kwargs)
-            for waiting in request.__dict__.pop(_GATES, ()):
-                if not await waiting.aallows(flags_from(request)):
-                    return await _ashut(waiting, request, args, kwargs)
-            return answer
-
-    else:
-
-        @wraps(view)
-        def gated(request: Any, *args: Any, **kwargs: Any) -> Any:
-            request.__dict__.setdefault(_GATES, []).append(gate)
-            answer = view(request, *args, **kwargs)
-            # Nobody asked: a decorator below answered by itself, or the view leaves out REST framework's own `initial`.
-            for waiting in request.__dict__.pop(_GATES, ()):
-                if not waiting.allows(flags_from(request)):
-                    return _shut(waiting, request, args, kwargs)
-            return answer
-
-    setattr(gated, GATE_ATTRIBUTE, gate)
-    return gated
+        markcoroutinefunction(gated)
+    return _marked(wraps(view)(gated), gate)
 
 
-def _after(authenticate: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+def _ask_after_authentication(cls: Any) -> None:
+    authenticate = cls.perform_authentication
+    if hasattr(authenticate, _GATES) or issubclass(cls, FlagRequiredMixin):
+        return
+
     @wraps(authenticate)
     def authenticated(self: Any, request: Any) -> None:
         authenticate(self, request)
-        for gate in request._request.__dict__.pop(_GATES, ()):
-            _pass_rest(self, gate, request)
+        _pass_rest(self, request)
 
     setattr(authenticated, _GATES, True)
-    return authenticated
+    cls.perform_authentication = authenticated

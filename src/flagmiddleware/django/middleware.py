@@ -7,22 +7,27 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from time import time
 from typing import Any, Final, cast
+from weakref import ref
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
-from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import get_max_age, patch_cache_control
 
 from ..web.caching import PUBLIC, SHARED_ONLY, CachePolicy
+from ..web.context import PROMISED
 from ..web.current import CURRENT, activate, deactivate
 from ..web.debug import TracingMemo
 from ..web.installation import Installation
 from ..web.request import RequestFlags
+from .facts import LEAVING
+from .headers import DjangoHeaders
+from .hiding import second_thought
 from .installed import app
 from .pagecache import allow_storing
 
-__all__ = ["TRACED", "DjangoHeaders", "FlagMiddleware"]
+__all__ = ["TRACED", "FlagMiddleware"]
 
 TRACED: Final = "flagmiddleware.traced"
 """In a request's META: somebody (the toolbar's panel) wants to know where its flags are read."""
@@ -59,6 +64,8 @@ class FlagMiddleware:
         token = CURRENT.set(here)
         try:
             response = self.get_response(request)
+            if response.status_code >= 300 and (second := second_thought(request, here, response)) is not None:
+                response = second.answer(here)
         except BaseException:  # Django answers what fails: this is a client that went away, or the end of the process
             installation.observe(here, 500, raised=True)
             raise
@@ -83,6 +90,8 @@ class _AsyncFlagMiddleware(FlagMiddleware):
         token = CURRENT.set(here)
         try:
             response = await self.get_response(request)
+            if response.status_code >= 300 and (second := second_thought(request, here, response)) is not None:
+                response = await second.aanswer(here)
         except BaseException:  # Django answers what fails: this is a client that went away, or the end of the process
             installation.observe(here, 500, raised=True)
             raise
@@ -96,8 +105,11 @@ def _begin(installation: Installation, request: HttpRequest) -> RequestFlags | N
     meta = request.META
     if meta.get("QUERY_STRING") and installation.answer_link(request) is not None:
         return None
-    here = request.flags = installation.begin(request)  # type: ignore[attr-defined]
-    if TRACED in meta:
+    # A middleware further out may have read some already: those are the request's flags, and its headers' business.
+    here = request.__dict__.get("flags")
+    if not isinstance(here, RequestFlags):
+        here = request.flags = installation.begin(request)  # type: ignore[attr-defined]
+    if TRACED in meta and not here.is_bound:
         here._memo = TracingMemo()
     return here
 
@@ -112,7 +124,8 @@ def _see_other(installation: Installation, request: HttpRequest) -> HttpResponse
 
 
 def _finish(installation: Installation, here: RequestFlags, response: HttpResponseBase) -> HttpResponseBase:
-    if response.streaming and not isinstance(response, FileResponse):  # no flag is read while a file is sent
+    # No flag is read while a file is sent; what Django gives no file to send is an iterable of the site's.
+    if response.streaming and getattr(response, "file_to_stream", None) is None:
         _keep_current(installation, here, cast(StreamingHttpResponse, response))
         installation.finish(here, DjangoHeaders(response), streaming=True)
         return response
@@ -125,7 +138,8 @@ def _finish(installation: Installation, here: RequestFlags, response: HttpRespon
             if policy is None or not policy.private:  # no cache stores what is private
                 _let_store(here.request, response)
     else:
-        here.headers_sent = True
+        here.headers_sent = PROMISED
+    here.request.__dict__[LEAVING] = ref(response)
     if installation.observers.all:
         _observe(installation, here, response)
     return response
@@ -225,36 +239,3 @@ async def _aparts(
             finally:
                 deactivate(token)
             yield part
-
-
-# -- headers --------------------------------------------------------------------------------------------------------
-
-
-class DjangoHeaders:
-    """A Django response's headers; its cookies are kept apart from them and a ``Set-Cookie`` goes there."""
-
-    __slots__ = ("_response",)
-
-    def __init__(self, response: HttpResponseBase) -> None:
-        self._response = response
-
-    def get(self, name: str, /) -> str | None:
-        """The header's value."""
-        value: str | None = self._response.headers.get(name)
-        return value
-
-    def set(self, name: str, value: str, /) -> None:
-        """Replace the header."""
-        self._response.headers[name] = value
-
-    def remove(self, name: str, /) -> None:
-        """Take the header away."""
-        self._response.headers.pop(name, None)
-
-    def add(self, name: str, value: str, /) -> None:
-        """Add a header; Django keeps one of each name, cookies excepted."""
-        if name.lower() == "set-cookie":
-            self._response.cookies.load(value)
-            return
-        present = self.get(name)
-        self.set(name, value if present is None else f"{present}, {value}")

@@ -17,8 +17,8 @@ from django.views.decorators.csrf import csrf_protect
 
 from ..web.qa_page import TITLE, page_markup, style_element
 from ..web.qa_panel import Outcome, panel_form, press
+from .headers import DjangoHeaders
 from .installed import flags_from
-from .middleware import DjangoHeaders
 
 __all__ = ["QAPanel"]
 

@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from flask import Flask, got_request_exception
+from flask import Flask, Response, got_request_exception
 from flask import request as current_request
 from werkzeug.wsgi import ClosingIterator
 
@@ -32,6 +32,7 @@ Headers = list[tuple[str, str]]
 StartResponse = Callable[..., Any]
 
 _RAISED: Final = "flagmiddleware.raised"
+_STREAMS: Final = "flagmiddleware.streams"
 _WITHOUT_BODY: Final = ("204", "304")
 _PATCHED: Final = frozenset({"vary", "cache-control", "expires", *(name.lower() for name in SHARED_ONLY)})
 
@@ -45,6 +46,8 @@ class Entrance:
         self._parameter = installation.options.qa_parameter
         self._prepared = False
         self._give_requests_flags()
+        self._process: Callable[[Response], Response] = app.process_response
+        app.process_response = self._note_stream  # type: ignore[method-assign]
         self._inner = _replace_innermost(app, self)
         got_request_exception.connect(self._note_exception, app)
 
@@ -79,6 +82,16 @@ class Entrance:
         # A class that another application lends has that one's flags; what a site itself calls so stays.
         if found is None or (isinstance(found, FlagsOfRequest) and found.installation is not self._installation):
             self._app.request_class = type(known.__name__, (known,), {"flags": FlagsOfRequest(self._installation)})
+
+    def _note_stream(self, response: Response) -> Response:
+        """A stream whose length the view has told looks complete from outside; here it can be told from one that is."""
+        response = self._process(response)
+        # A list is complete, files are passed through, and what Werkzeug makes of an error is that kind of iterator.
+        body = response.response
+        if type(body) is not list and not (response.is_sequence or response.direct_passthrough):  # noqa: SIM102
+            if type(body) is not ClosingIterator and "Content-Length" in response.headers:
+                current_request.environ[_STREAMS] = True
+        return response
 
     def _note_exception(self, sender: Flask, **_: object) -> None:
         if self._installation.observers.all:
@@ -120,6 +133,7 @@ class _Running(msgspec.Struct, eq=False):  # made for every request, in a third 
             pass
         else:
             streaming, plain = _look_at(status, headers)
+            streaming = streaming or _STREAMS in self.environ
             # A body that is still being made may read flags yet, which must know that the headers have left.
             here = flags_from(request) if streaming else request.__dict__.get("flags")
             if here is not None:

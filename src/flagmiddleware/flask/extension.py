@@ -17,7 +17,8 @@ from ..web.jinja import install_jinja
 from .commands import FlagsGroup
 from .entrance import Entrance
 from .facts import FlaskFacts
-from .reach import EXTENSION, FlagsOfContext, current_flags
+from .hiding import hide_gated_views
+from .reach import EXTENSION, FlagsOfContext, current_flags, telling_of_users
 
 __all__ = ["FlagMiddleware"]
 
@@ -50,9 +51,12 @@ class FlagMiddleware:
         settings.setdefault("secret_keys", _secret_keys(app.config))
         installation = Installation.build(settings, FlaskFacts(app, user), spelling=_spelling)
         app.extensions[EXTENSION] = installation
-        flags_on_g = {"flags": FlagsOfContext()}
+        flags_on_g: dict[str, Any] = {"flags": FlagsOfContext()}
+        if user is None:
+            flags_on_g["__setattr__"] = telling_of_users(app.app_ctx_globals_class.__setattr__)
         app.app_ctx_globals_class = type("_AppCtxGlobals", (app.app_ctx_globals_class,), flags_on_g)  # type: ignore[assignment]
         Entrance(app, installation)
+        hide_gated_views(app)
         install_jinja(app.jinja_env, find=_flags_of_template)
         app.cli.add_command(FlagsGroup())
 

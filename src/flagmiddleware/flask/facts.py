@@ -23,6 +23,8 @@ class FlaskFacts(WSGIFacts):
     ``user(request)`` is the site's own way to know who signed in.
     """
 
+    makes_bodies_late = False  # Flask's responses say so themselves
+
     def __init__(self, app: Flask, user: Callable[[Request], Any] | None = None) -> None:
         self._app = app
         self._user = user

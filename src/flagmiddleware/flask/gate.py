@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Blueprint, Response, abort, current_app, redirect, request, url_for
 from flask.views import View
+from werkzeug.exceptions import default_exceptions
 
 from ..web.gate import GATE_ATTRIBUTE, Gate
 from .reach import current_flags
@@ -80,10 +81,9 @@ def _shut(gate: Gate, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if gate.otherwise is not None:
         return current_app.ensure_sync(gate.otherwise)(*args, **kwargs)
     if gate.redirect_to is not None:
-        return redirect(_address(gate.redirect_to), gate.status if 300 <= gate.status < 400 else 302)
-    if gate.status >= 400:
-        abort(gate.status)
-    return Response(status=gate.status)
+        return redirect(_address(gate.redirect_to), gate.status)
+    # An answer of its own for the statuses that Werkzeug has no exception for (402, 426).
+    abort(gate.status if gate.status in default_exceptions else Response(status=gate.status))
 
 
 def _address(target: str) -> str:

@@ -13,6 +13,8 @@ from ..web import current
 from ..web.request import RequestFlags, request_flags
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flask import Flask, Request
 
     from ..web.installation import Installation
@@ -27,6 +29,7 @@ __all__ = [
     "current_of",
     "flags_from",
     "installation_of",
+    "telling_of_users",
 ]
 
 EXTENSION: Final = "flagmiddleware"
@@ -108,3 +111,17 @@ class FlagsOfContext:
 
     def __get__(self, instance: Any, owner: object) -> Any:
         return self if instance is None else current_flags()
+
+
+def telling_of_users(known: Callable[[Any, str, Any], None]) -> Callable[[Any, str, Any], None]:
+    """The ``__setattr__`` of ``g``; where a site sets ``g.user`` after flags were read, they learn of it."""
+
+    def set_attribute(self: Any, name: str, value: Any) -> None:
+        is_news = name == "user" and value is not None and "user" not in self.__dict__
+        known(self, name, value)
+        if is_news and has_request_context():
+            here = current_request.__dict__.get("flags")
+            if isinstance(here, RequestFlags):
+                here.learn_user()
+
+    return set_attribute

@@ -14,7 +14,7 @@ from ..model import Flag, Ruleset
 from ..plan import is_same
 from ..sources.base import FlagChange
 from .documents import Documents
-from .stages import Stage, StageKind, stage_of
+from .stages import Stage, StageKind, stage_of, stage_pair
 from .words import describe
 
 __all__ = [
@@ -112,8 +112,7 @@ def record_changes(old: Ruleset, new: Ruleset, origin: Origin) -> Iterator[Chang
 
 
 def _record(before: Flag | None, after: Flag | None, old: Ruleset, new: Ruleset, origin: Origin) -> ChangeRecord:
-    first = stage_of(before, origin.time) if before is not None else None
-    then = stage_of(after, origin.time) if after is not None else None
+    first, then = stage_pair(before, after, origin.time)
     flag = after or before
     assert flag is not None  # noqa: S101 - it differs, so it is on one side
     return ChangeRecord(

@@ -8,13 +8,16 @@ import msgspec
 
 from ..errors import RulesetError
 from ..model import Flag, Ruleset
+from .behind import lifts
 from .changes import changed_keys
 from .documents import Documents
-from .judge import Verdict, judge
+from .judge import Verdict, stages_of
 from .permissions import Actor, may
 from .policy import Policy
+from .reach import SEGMENT, reached_flags
+from .verdicts import judge_flag
 
-__all__ = ["Judged", "Reached", "environments_of", "judge_everywhere", "reached", "refusals"]
+__all__ = ["Judged", "Reached", "environments_of", "judge_everywhere", "leaving", "reached", "refusals"]
 
 
 class Reached(msgspec.Struct, frozen=True):
@@ -31,17 +34,18 @@ class Reached(msgspec.Struct, frozen=True):
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """One finding on one flag in one environment."""
+    """One finding on one flag in one environment; ``because`` tells what reaches a flag that is defined as it was."""
 
     key: str
     environment: str | None
     verdict: Verdict
+    because: str = ""
 
     @property
     def text(self) -> str:
-        """The finding, with the environment where it is not that of all."""
+        """The finding, with the environment where it is not that of all, and the flag where another edit reaches it."""
         place = f" (in {self.environment})" if self.environment else ""
-        return f"{self.verdict.text}{place}"
+        return f"{f'{self.key}: ' if self.because else ''}{self.verdict.text}{place}"
 
 
 def environments_of(*documents: Documents, policy: Policy) -> tuple[str | None, ...]:
@@ -51,11 +55,15 @@ def environments_of(*documents: Documents, policy: Policy) -> tuple[str | None, 
 
 
 def reached(old: Documents, new: Documents, policy: Policy, *, only: str | None = None) -> list[Reached]:
-    """The environments in which some flag is defined otherwise; raises RulesetError where ``new`` is broken."""
+    """The environments in which some flag, or a segment that it uses, is defined otherwise.
+
+    Raises RulesetError where ``new`` is broken.
+    """
     found = []
     for name in (only,) if only is not None else environments_of(old, new, policy=policy):
         before, after = _ruleset(old, name), new.parse(name)
-        keys = tuple(changed_keys(before, after))
+        moved = (key for key, why in reached_flags(before, after).items() if why.startswith(SEGMENT))
+        keys = tuple(dict.fromkeys([*changed_keys(before, after), *moved]))
         if keys:
             found.append(Reached(name, before, after, keys))
     return found
@@ -80,13 +88,25 @@ def judge_everywhere(
     shared: set[tuple[str, Verdict]] = set()
     for place in places:
         reached_at = since(place.environment)
-        for key in place.keys:
-            for verdict in judge(*place.sides(key), policy, now=now, since=reached_at.get(key)):
+        for key, because in reached_flags(place.old, place.new).items():
+            for verdict in judge_flag(key, place.old, place.new, policy, now=now, since=reached_at).verdicts:
                 if place.environment is None:
                     shared.add((key, verdict))
                 elif (key, verdict) in shared:
                     continue
-                yield Judged(key, place.environment, verdict)
+                yield Judged(key, place.environment, verdict, because)
+
+
+def leaving(place: Reached, *, now: float) -> Iterator[Flag]:
+    """The flags that leave a stage for a later one, as they were: gates stand before that. The first has none."""
+    for key in reached_flags(place.old, place.new):
+        old, new = place.sides(key)
+        if old is None or new is None:
+            continue
+        before, after = stages_of(old, new, now)
+        lifted = (one.before for one in lifts(old, new, place.old, place.new, now) if one.condition is None)
+        if after.threshold > before.threshold > 0 or any(lifted):
+            yield old
 
 
 def refusals(places: list[Reached], actor: Actor, policy: Policy, action: str = "ramp") -> Iterator[str]:

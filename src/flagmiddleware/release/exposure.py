@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from itertools import pairwise, product
+from math import prod
 from typing import Final
 
 import msgspec
@@ -19,15 +20,11 @@ from ..clock import holds
 from ..model import Compute, Condition, Flag, Not, Predicate, Rule, Ruleset, Serve, Split
 from .logic import expand, satisfiable
 from .shares import threshold_at
-from .stages import dark_variants
+from .stages import dark_sides
+from .trees import COMPUTED, Salt
 from .words import describe_condition, describe_requirement
 
 __all__ = ["Branch", "Cohort", "branches", "compare"]
-
-COMPUTED: Final = "(computed)"
-"""Stands for whatever a dialect's own function decides."""
-
-Salt = tuple[str, "str | None"]
 
 
 class Branch(msgspec.Struct, frozen=True):
@@ -41,11 +38,15 @@ class Branch(msgspec.Struct, frozen=True):
 
 
 class Cohort(msgspec.Struct, frozen=True):
-    """Subjects who match alike; ``flows`` is the share of them for each pair of variants, before and after."""
+    """Subjects who match alike; ``flows`` is the share of them for each pair of variants, before and after.
+
+    ``who`` are the conditions that they meet, of the old flag and of the new; None: none of its rules asked.
+    """
 
     words: str
     flows: dict[tuple[str | None, str | None], Fraction]
     off: tuple[frozenset[str | None], frozenset[str | None]]
+    who: tuple[Condition | None, Condition | None] = (None, None)
 
     def _sum(self, *, before: bool | None = None, after: bool | None = None) -> Fraction:
         return sum(
@@ -148,7 +149,7 @@ def compare(old: Flag | None, new: Flag | None, before: Ruleset, after: Ruleset,
     left, right = (
         _told_apart(found, movers, n) for n, found in enumerate((branches(old, before, now), branches(new, after, now)))
     )
-    off = (dark_variants(old), dark_variants(new))
+    off = dark_sides(old, new)
     cohorts = []
     for j, theirs in enumerate(right):
         for i, mine in enumerate(left):
@@ -156,7 +157,8 @@ def compare(old: Flag | None, new: Flag | None, before: Ruleset, after: Ruleset,
             moved = _moved(left[: i + 1], right[: j + 1], movers)
             if moved is not None and satisfiable((mine.condition, theirs.condition), earlier):
                 words = moved or _name(mine, theirs, left, right)
-                cohorts.append(Cohort(words, _flows(old, new, mine, theirs), off))
+                flows, who = _flows(old, new, mine, theirs), (mine.condition, theirs.condition)
+                cohorts.append(Cohort(words, flows, off, who))
     return cohorts
 
 
@@ -241,15 +243,12 @@ def _flows(
         cuts[gate].add(branch.threshold)
         cuts[split].update(cut for _, cut in branch.ranges)
     ranges = [list(pairwise(sorted(points))) for points in cuts.values()]
-    flows: dict[tuple[str | None, str | None], Fraction] = {}
+    sizes: dict[tuple[str | None, str | None], int] = {}
     for cell in product(*ranges):
         at = {salt: low for salt, (low, _) in zip(cuts, cell, strict=True)}
         pair = _served(mine, at[salts[0]], at[salts[1]]), _served(theirs, at[salts[2]], at[salts[3]])
-        size = Fraction(1)
-        for low, high in cell:
-            size *= Fraction(high - low, BUCKETS)
-        flows[pair] = flows.get(pair, Fraction(0)) + size
-    return flows
+        sizes[pair] = sizes.get(pair, 0) + prod(high - low for low, high in cell)
+    return {pair: Fraction(size, BUCKETS ** len(cuts)) for pair, size in sizes.items()}
 
 
 def _served(branch: Branch, gate: int, split: int) -> str | None:

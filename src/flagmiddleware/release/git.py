@@ -93,8 +93,13 @@ class Repository:
         """Whether the history was cut off when it was cloned."""
         return self.run("rev-parse", "--is-shallow-repository").strip() == b"true"
 
+    @property
+    def is_detached(self) -> bool:
+        """Whether no branch is checked out, so that a commit is on none."""
+        return not self.run("branch", "--show-current").strip()
+
     def base(self, head: str = "HEAD") -> str:
-        """Where ``head`` left the main branch; its parent where it is on the main branch."""
+        """Where ``head`` left the main branch; itself where it is on the main branch."""
         main = next((name for name in _MAIN if self.knows(name)), None)
         if main is None:
             raise GitError("there is no main branch to compare with: name the revision, as in flags plan HEAD~1")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
-from ..model import AllOf, AnyOf, Condition, InSegment, Not
+from ..model import AllOf, AnyOf, Condition, InSegment, Not, Predicate
 from ..model import Test as Comparison
 
-__all__ = ["contradiction", "expand", "implies", "satisfiable"]
+__all__ = ["contradiction", "expand", "implies", "is_wide", "satisfiable"]
 
 
 def expand(condition: Condition | None, segments: Mapping[str, Condition]) -> Condition | None:
@@ -76,6 +77,44 @@ def satisfiable(true: Iterable[Condition | None], false: Iterable[Condition | No
     wanted = [part for part in true if part is not None]
     together = AllOf(tuple(wanted)) if wanted else None
     return not any(implies(together, part) for part in false)
+
+
+_TEXTS: Final = ("a", "Z", "0", "-", "é", " ")
+"""Unlike each other: a pattern or a part of a text that all of these have is one that everybody has."""
+
+
+def is_wide(condition: Condition | None) -> bool:
+    """Whether nearly everyone may meet a condition, by what it says alone: all but some, or whoever has a value.
+
+    >>> from flagmiddleware.conditions import OPERATORS
+    >>> known, au = Comparison("user", OPERATORS["exists"], True), Comparison("country", OPERATORS["eq"], "AU")
+    >>> is_wide(known), is_wide(Not(au)), is_wide(AnyOf((au, known))), is_wide(AllOf((au, known))), is_wide(au)
+    (True, True, True, False, False)
+    """
+    if condition is None:
+        return True
+    if isinstance(condition, AllOf):
+        return all(map(is_wide, condition.conditions))
+    if isinstance(condition, AnyOf):
+        return any(map(is_wide, condition.conditions))
+    if isinstance(condition, Not):
+        return not isinstance(condition.condition, Predicate) and not is_wide(condition.condition)
+    return isinstance(condition, Comparison) and _is_wide_test(condition)
+
+
+def _is_wide_test(test: Comparison) -> bool:
+    name, values = test.operator.name, test.operand if isinstance(test.operand, list | tuple) else [test.operand]
+    if name in ("ne", "not_in"):
+        return True not in values  # not staff is nearly everyone, not (not staff) is not
+    if name in ("eq", "in"):
+        return any(value is False for value in values)
+    if name == "exists":
+        return test.operand is True
+    if name in ("starts_with", "ends_with", "contains"):
+        return "" in values
+    if name == "cidr":
+        return any(str(value).endswith("/0") for value in values)
+    return name == "matches" and all(test.operator.test(text, test.operator.prepare(test.operand)) for text in _TEXTS)
 
 
 def contradiction(condition: Condition | None, single: Iterable[str]) -> str:

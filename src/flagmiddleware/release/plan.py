@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from fractions import Fraction
 from operator import attrgetter
 from typing import Any
 
 import msgspec
 
+from ..bucketing import BUCKETS
 from ..context import Context
 from ..model import Flag, Ruleset, Split
-from ..plan import is_same
 from .exposure import Cohort, compare
 from .impact import FlagImpact, SegmentImpact, measure
-from .judge import Verdict, judge
-from .logic import expand
-from .policy import Policy
-from .stages import stage_of
+from .judge import Verdict, as_before
+from .policy import Policy, Strategy
+from .reach import governed, reached_flags
+from .shares import format_fraction
+from .stages import dark_sides, is_beside, stage_pair
+from .verdicts import Judgement, judge_flag, measured
 from .words import describe
 
 __all__ = ["PlannedFlag", "ReleasePlan", "make_plan", "merged", "with_population"]
@@ -28,7 +29,9 @@ class PlannedFlag(msgspec.Struct, frozen=True):
 
     ``reshuffles`` tells why subjects change sides at random; ``because`` names the flag or segment whose change
     reaches this one, where its own definition is the same. ``environment`` is None for what all environments share.
-    ``behind`` are the flags that it requires: shares are of those whom these let through.
+    ``behind`` are the flags that it requires: shares are of those whom these let through. ``exposure`` is the public's
+    stage before and after, in buckets, as the matrix and the change log have it; ``beside`` the variant that everyone
+    else has where that is not ``off``. ``strategies`` are those that judged it.
     """
 
     key: str
@@ -42,6 +45,9 @@ class PlannedFlag(msgspec.Struct, frozen=True):
     impact: FlagImpact | None = None
     environment: str | None = None
     behind: tuple[str, ...] = ()
+    exposure: tuple[int, int] = (0, 0)
+    beside: str = ""
+    strategies: tuple[Strategy, ...] = ()
 
     @property
     def title(self) -> str:
@@ -68,8 +74,8 @@ class PlannedFlag(msgspec.Struct, frozen=True):
             "to": self.new,
             "because": self.because,
             "behind": list(self.behind),
-            "exposure_before": float(self.everyone.before),
-            "exposure_after": float(self.everyone.after),
+            "exposure_before": self.exposure[0] / BUCKETS,
+            "exposure_after": self.exposure[1] / BUCKETS,
             "reshuffles": list(self.reshuffles),
             "cohorts": [_cohort_dict(cohort) for cohort in self.cohorts],
             "verdicts": [{"text": verdict.text, "breaks": verdict.breaks} for verdict in self.verdicts],
@@ -112,6 +118,9 @@ class ReleasePlan(msgspec.Struct, frozen=True):
 Watch = Callable[[Iterable[Context]], Iterable[Context]]
 
 
+Author = Callable[[Flag], "Verdict | None"]
+
+
 def make_plan(
     before: Ruleset,
     after: Ruleset,
@@ -119,34 +128,45 @@ def make_plan(
     *,
     now: float,
     since: Mapping[str, float] | None = None,
-    author: Callable[[Flag], Verdict | None] = lambda flag: None,
+    author: Author = lambda flag: None,
 ) -> ReleasePlan:
     """Compare two rulesets; ``since`` tells when each flag came to its stage, ``author`` judges who is asking."""
-    reached = _reached(before, after)
+    reached = reached_flags(before, after)
     planned = []
     for key in sorted(reached):
-        old, new = before.flags.get(key), after.flags.get(key)
-        cohorts = tuple(compare(old, new, before, after, now))
-        verdicts = () if reached[key] else judge(old, new, policy, now=now, since=(since or {}).get(key))
-        asked = (
-            author(old or new) if new is not None and not reached[key] and not _is_step_back(old, new, now) else None
-        )
-        verdicts = (*verdicts, *([asked] if asked is not None else []), *_values(old, new))
-        planned.append(
-            PlannedFlag(
-                key,
-                "added" if old is None else "removed" if new is None else "changed",
-                "absent" if old is None else describe(old, before, now=now),
-                "absent" if new is None else describe(new, after, now=now),
-                cohorts,
-                verdicts,
-                tuple(_reshuffles(old, new)),
-                reached[key],
-                environment=after.environment,
-                behind=tuple(requirement.key for requirement in (new or old or Flag(key=key)).requires),
-            )
-        )
+        found = judge_flag(key, before, after, policy, now=now, since=since)
+        planned.append(_planned(key, before, after, now, reached[key], found, author))
     return ReleasePlan(tuple(planned), after.environment)
+
+
+def _planned(
+    key: str, before: Ruleset, after: Ruleset, now: float, because: str, found: Judgement, author: Author
+) -> PlannedFlag:
+    old, new = before.flags.get(key), after.flags.get(key)
+    cohorts = tuple(compare(old, new, before, after, now))
+    asked = _asked(old, new, found, author) if _is_asked(old, new, because, found, now) else ()
+    reshuffles = tuple(_reshuffles(old, new))
+    verdicts = (*found.verdicts, *asked, *_values(old, new), *(() if reshuffles else _flips(cohorts[-1])))
+    return PlannedFlag(
+        key,
+        "added" if old is None else "removed" if new is None else "changed",
+        "absent" if old is None else describe(old, before, now=now),
+        "absent" if new is None else describe(new, after, now=now),
+        cohorts,
+        tuple(dict.fromkeys(verdicts)),
+        reshuffles,
+        because,
+        environment=after.environment,
+        behind=tuple(requirement.key for requirement in (new or old or Flag(key=key)).requires),
+        exposure=_exposure(old, new, now),
+        beside=next((one.default or "" for one in (new, old) if one is not None and is_beside(one, now)), ""),
+        strategies=found.strategies,
+    )
+
+
+def _exposure(old: Flag | None, new: Flag | None, now: float) -> tuple[int, int]:
+    before, after = stage_pair(old, None if new is None else as_before(old, new), now)
+    return (before.threshold if before is not None else 0), (after.threshold if after is not None else 0)
 
 
 def merged(plans: list[ReleasePlan]) -> ReleasePlan:
@@ -171,16 +191,38 @@ def _values(old: Flag | None, new: Flag | None) -> Iterable[Verdict]:
             yield Verdict(f"{text}, for everyone who gets it", False)
 
 
-def _owned(old: Flag | None, new: Flag) -> Flag:
-    """The side whose owners are asked: nobody makes themselves the owner of what they raise."""
-    return old if old is not None and old.owner else new
+def _flips(everyone: Cohort) -> Iterable[Verdict]:
+    """Who goes from one variant to another is in no stage: a split with other weights moves people all the same."""
+    if everyone.flips and not everyone.is_computed:
+        yield Verdict(f"{format_fraction(everyone.flips)} of everyone go from one variant to another", False)
+
+
+def _asked(old: Flag | None, new: Flag | None, found: Judgement, author: Author) -> tuple[Verdict, ...]:
+    """What is said of who asks: by the owners that the flag has, and by those that it gets with more of it.
+
+    Nobody makes themselves the owner of what they raise.
+    """
+    sides = [old if old is not None and old.owner else new, new if found.rises else None]
+    told = (author(flag) for flag in sides if flag is not None)
+    return tuple(verdict for verdict in told if verdict is not None)
+
+
+def _is_asked(old: Flag | None, new: Flag | None, because: str, found: Judgement, now: float) -> bool:
+    """Whether the owners have a word in it: everybody may take away, and nothing else may go with that."""
+    if new is None:
+        return False
+    if found.rises or (old is not None and governed(old, new)):
+        return True
+    return not because and not _is_step_back(old, new, now)
 
 
 def _is_step_back(old: Flag | None, new: Flag, now: float) -> bool:
-    """Whether the change only takes away: everybody may do that."""
     if not new.enabled:
-        return True
-    return old is not None and stage_of(new, now).threshold < stage_of(old, now).threshold
+        return old is None or new.off in dark_sides(old, new)[1]
+    if old is None:
+        return False
+    before, after = _exposure(old, new, now)
+    return after < before
 
 
 def with_population(
@@ -197,40 +239,14 @@ def with_population(
     """The plan with each flag's impact on real users."""
     keys = [flag.key for flag in plan.flags]
     found = measure(keys, before, after, users, now=now, who=who, each=each, processes=processes)
-    flags = tuple(msgspec.structs.replace(flag, impact=found[flag.key]) for flag in plan.flags)
+    flags = tuple(_measured(flag, found[flag.key]) for flag in plan.flags)
     return msgspec.structs.replace(plan, flags=flags)
 
 
-def _reached(before: Ruleset, after: Ruleset) -> dict[str, str]:
-    """Every flag whose decisions may differ: its own definition (empty text), or the name of what reaches it."""
-    reached: dict[str, str] = {}
-    for key in {**before.flags, **after.flags}:
-        old, new = before.flags.get(key), after.flags.get(key)
-        if not is_same(_core(old), _core(new)):
-            reached[key] = ""
-        elif old is not None and new is not None and repr(_expanded(old, before)) != repr(_expanded(new, after)):
-            reached[key] = "a segment that it uses has changed"
-    waiting = list(reached)
-    while waiting:
-        key = waiting.pop()
-        for other in after.flags.values():
-            if other.key not in reached and any(requirement.key == key for requirement in other.requires):
-                reached[other.key] = f"it requires {key}, which changes"
-                waiting.append(other.key)
-    return reached
-
-
-def _core(flag: Flag | None) -> Flag | None:
-    """The flag without what decides nothing."""
-    if flag is None:
-        return None
-    return msgspec.structs.replace(
-        flag, description="", owner=(), risk=None, expires=None, metadata={}, tests=(), qa=False, public=False
-    )
-
-
-def _expanded(flag: Flag, ruleset: Ruleset) -> list[Any]:
-    return [expand(rule.condition, ruleset.segments) for rule in flag.rules]
+def _measured(flag: PlannedFlag, impact: FlagImpact) -> PlannedFlag:
+    nominal = {"exposure": flag.exposure[0], "flips": flag.exposure[0] if flag.beside else 0}
+    verdicts = measured(flag.verdicts, flag.strategies, impact, nominal)
+    return msgspec.structs.replace(flag, impact=impact, verdicts=verdicts)
 
 
 def _reshuffles(old: Flag | None, new: Flag | None) -> Iterable[str]:
@@ -250,8 +266,3 @@ def _reshuffles(old: Flag | None, new: Flag | None) -> Iterable[str]:
 
 def _orders(flag: Flag) -> dict[int, tuple[str, ...]]:
     return {n: rule.payload.variants for n, rule in enumerate(flag.rules) if isinstance(rule.payload, Split)}
-
-
-def total_share(flag: PlannedFlag) -> Fraction:
-    """The share of the public that is hit."""
-    return flag.everyone.gains + flag.everyone.loses + flag.everyone.flips

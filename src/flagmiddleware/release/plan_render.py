@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 
+from ..bucketing import BUCKETS
 from .plan import PlannedFlag, ReleasePlan
 from .shares import format_fraction
 
@@ -15,11 +17,12 @@ MARKER = "<!-- flags plan -->"
 
 def exposure_line(flag: PlannedFlag) -> str:
     """The public's exposure, before and after."""
-    everyone = flag.everyone
-    if everyone.is_computed:
+    if flag.everyone.is_computed:
         return "exposure: decided by the dialect's own functions; give a --population"
+    before, after = (format_fraction(Fraction(share, BUCKETS)) for share in flag.exposure)
     of = f" of those whom {' and '.join(flag.behind)} let{'s' if len(flag.behind) == 1 else ''} through"
-    return f"exposure {format_fraction(everyone.before)} → {format_fraction(everyone.after)}{of if flag.behind else ''}"
+    beside = f" (everyone else has {flag.beside}, not off)" if flag.beside else ""
+    return f"exposure {before} → {after}{of if flag.behind else ''}{beside}"
 
 
 def render_markdown(plan: ReleasePlan) -> str:

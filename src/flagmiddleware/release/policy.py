@@ -49,7 +49,8 @@ class Strategy(msgspec.Struct, frozen=True):
 
     ``stages`` are the shares on the way from dark to 100 %; ``cohort`` asks for an internal cohort before the first
     of them; ``gates`` (names in :attr:`Policy.gates`) stand before each next stage; ``soak`` is the time, in seconds,
-    that a stage lasts at least; all of ``owners`` must own the flag.
+    that a stage lasts at least; all of ``owners`` must own the flag. ``conditional`` tells what becomes of a step for
+    those who meet a condition, of whom nobody said how many they are: ``warn`` or ``deny``.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Strategy(msgspec.Struct, frozen=True):
     gates: tuple[str, ...] = ()
     soak: float = 0.0
     cohort: bool = False
+    conditional: str = "warn"
 
     @property
     def title(self) -> str:
@@ -75,7 +77,8 @@ class Policy(msgspec.Struct, frozen=True):
     """Every strategy by name, how long a settled flag may stay (seconds), and who may do what.
 
     ``roles`` maps a person or team to a role, ``environments`` the same for one environment; what is not listed
-    follows the owners of the flag. ``gates`` are the gates that there are, and what each asks.
+    follows the owners of the flag. ``gates`` are the gates that there are, and what each asks. ``internal`` names the
+    segments, and the attributes that are true, by which one's own people are known.
     """
 
     strategies: Mapping[str, Strategy]
@@ -84,6 +87,7 @@ class Policy(msgspec.Struct, frozen=True):
     environments: Mapping[str, Mapping[str, str]] = {}
     teams: Mapping[str, tuple[str, ...]] = {}
     gates: Mapping[str, str] = msgspec.field(default_factory=lambda: GATES)
+    internal: tuple[str, ...] = ("is_staff", "internal", "insiders")
 
     def strategy_of(self, risk: Risk | None) -> Strategy | None:
         """The strategy of a flag's quadrant; None where the flag states no risk."""
@@ -117,6 +121,7 @@ _FOUR: Final = (
         ("engineering", "product"),
         ("person", "metrics"),
         soak=DAY,
+        conditional="deny",
     ),
 )
 
@@ -159,6 +164,10 @@ def read_policy(
 
 ROLES: Final = ("view", "operate", "approve", "admin")
 
+CONDITIONAL: Final = ("warn", "deny")
+
+_SECTIONS: Final = ("strategies", "roles", "environments", "teams", "gates")
+
 _Where = tuple[str, ...]
 
 
@@ -171,7 +180,7 @@ class _Reader:
         self.problems: list[Problem] = []
 
     def policy(self, document: Mapping[str, Any]) -> Policy:
-        base, known = self.base, ("strategies", "settled_after", "roles", "environments", "teams", "gates")
+        base, known = self.base, (*_SECTIONS, "settled_after", "internal")
         section = self._mapping(document, ("policy",), known)
         self.gates.update(self._gates(section.get("gates", {})))
         strategies = dict(base.strategies)
@@ -189,7 +198,8 @@ class _Reader:
         if "settled_after" in section:
             settled = self._value(parse_duration, section["settled_after"], ("policy", "settled_after"), settled)
         roles = {**base.roles, **self._roles(section.get("roles", {}), ("policy", "roles"))}
-        return Policy(strategies, settled, roles, environments, {**base.teams, **teams}, self.gates)
+        internal = self._names(section["internal"], ("policy", "internal")) if "internal" in section else base.internal
+        return Policy(strategies, settled, roles, environments, {**base.teams, **teams}, self.gates, internal)
 
     def _part(self, section: Mapping[str, Any], name: str, known: Iterable[str] = ()) -> dict[str, Any]:
         return self._mapping(section.get(name, {}), ("policy", name), known)
@@ -202,7 +212,7 @@ class _Reader:
         return {name: str(asks) for name, asks in gates.items()}
 
     def _strategy(self, base: Strategy, fields: Any, where: _Where) -> Strategy:
-        known = ("stages", "owners", "gates", "soak", "cohort")
+        known = ("stages", "owners", "gates", "soak", "cohort", "conditional")
         changed: dict[str, Any] = {}
         for field, value in self._mapping(fields, where, known).items():
             place = (*where, field)
@@ -214,6 +224,8 @@ class _Reader:
                 changed[field] = self._names(value, place, tuple(self.gates))
             elif field == "owners":
                 changed[field] = self._names(value, place)
+            elif field == "conditional":
+                changed[field] = self._names(str(value), place, CONDITIONAL)[0]
             elif isinstance(value, bool):
                 changed[field] = value
             else:

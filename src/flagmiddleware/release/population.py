@@ -97,7 +97,10 @@ def read_population(location: str, *, key: str | None = None) -> Population:
         raise PopulationError(f"{location}: expected a .csv, .jsonl or .parquet file, or an sqlite: or postgresql: URL")
     if not path.is_file():
         raise PopulationError(f"{location}: there is no such file")
-    return kind(path, key)
+    try:
+        return kind(path, key)
+    except OSError as error:
+        raise PopulationError(f"{location}: cannot be read: {error.strerror or error}") from error
 
 
 def _key_column(name: str, columns: tuple[str, ...], wanted: str | None) -> str:
@@ -134,7 +137,10 @@ class _Csv(Population):
     def __init__(self, path: Path, key: str | None) -> None:
         self.path = path
         with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-            header = tuple(next(csv.reader(file), ()))
+            try:
+                header = tuple(next(csv.reader(file), ()))
+            except csv.Error as error:
+                raise PopulationError(f"{path}:1: expected names of columns ({error})") from error
         doubled = sorted({column for column in header if header.count(column) > 1})
         if doubled:
             raise PopulationError(f"{path}: column {doubled[0]!r} stands there twice")
@@ -232,11 +238,15 @@ class _Parquet(Population):
         return int(self.file.metadata.num_rows)
 
     def rows(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        columns = [column for column in self.columns if column == self.key or self.wants(column)]
         number = 0
-        for batch in self.file.iter_batches():
-            for row in batch.to_pylist():
-                number += 1
-                yield number, row
+        try:
+            for batch in self.file.iter_batches(columns=columns):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, row
+        except Exception as error:  # pyarrow raises its own kinds
+            raise PopulationError(f"{self.name}: damaged after row {number} ({error})") from error
 
 
 class _Sql(Population):
@@ -272,5 +282,9 @@ class _Sql(Population):
             raise PopulationError(f"{name}: the query failed ({type(error).__name__}: {error})") from error
 
     def rows(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
-        for number, row in enumerate(self._execute(self.name), 1):
-            yield number, dict(zip(self.columns, row, strict=True))
+        cursor, number = self._execute(self.name), 0
+        try:
+            for number, row in enumerate(cursor, 1):
+                yield number, dict(zip(self.columns, row, strict=True))
+        except Exception as error:  # each driver raises its own kinds
+            raise PopulationError(f"{self.name}: broke off after row {number} ({error})") from error

@@ -1,182 +1,98 @@
 """What a change serves to users whom its conditions cannot tell apart: ranges of buckets, before and after.
 
-Conditions are decided once a profile, by compiled code, as everywhere; what is left of a flag then is where its
-shares cut. Users are counted by the range that their hash falls in.
+Which rule matches is decided by columns of conditions; what is left of a flag then is where its shares cut. Users are
+counted by the range that their hash falls in.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from itertools import repeat
-from operator import attrgetter
-from typing import Any, Final
+from typing import Any
 
-import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
-from ..bucketing import BUCKETS, murmur, seed, variants_salt
-from ..context import TARGETING_KEY, Context
-from ..model import NATIVE, Compute, Flag, Rule, Ruleset, Serve, Split
+from ..bucketing import BUCKETS
+from ..clock import holds
+from ..context import TARGETING_KEY
+from ..model import NATIVE, Compute, Flag, Rule, Ruleset, Split
 from ..plan import Plan
-from .columns import By, Profiles
-from .shares import threshold_at
+from .bulk import Hashes
+from .columns import Numbers, Users
+from .matching import Conditions
+from .trees import By, Cut, Node, Salt, Variant, chain, is_alive, tree
 
-__all__ = ["Division", "Side", "variants_of"]
+__all__ = ["Division", "Places", "Side"]
 
-_variant: Final = attrgetter("variant")
-
-Salt = tuple[str, By]
-Variant = str | None
-
-
-class Cut(msgspec.Struct, frozen=True):
-    """``parts[i]`` up to, not including, bucket ``ends[i]`` under a salt; ``keyless`` where there is no bucket."""
-
-    salt: Salt
-    ends: tuple[int, ...]
-    parts: tuple[Node, ...]
-    keyless: Node
-
-
-Node = Cut | Variant
-
-
-def variants_of(plan: Plan, key: str) -> Callable[[Sequence[Context]], list[Variant]]:
-    """Gives the variant that each of some users gets."""
-    flag = plan.ruleset.flags.get(key)
-    if flag is None:
-        return lambda users: [None] * len(users)
-    compiled = plan.compile(flag)
-
-    def carefully(user: Context) -> Variant:
-        try:
-            return compiled(user, None).variant
-        except Exception as error:  # odd attributes: the interpreter decides, as it does in production
-            return plan.recover(flag, user, None, error).variant
-
-    def decide(users: Sequence[Context]) -> list[Variant]:
-        try:
-            return list(map(_variant, map(compiled, users, repeat(None))))
-        except Exception:  # one of them is odd
-            return [carefully(user) for user in users]
-
-    return decide
+Places = tuple[int, ...]
+"""The rule that matches first, by its place: of a flag, and of each that it requires; one more where none does."""
 
 
 class Side:
-    """A ruleset before or after, as far as some flags need it."""
+    """A ruleset before or after, as far as the flags ``keys`` need it."""
 
-    def __init__(self, ruleset: Ruleset, now: float) -> None:
+    def __init__(self, ruleset: Ruleset, now: float, keys: Iterable[str]) -> None:
         self.ruleset, self.now = ruleset, now
-        flags = {key: _matching(flag) for key, flag in ruleset.flags.items()}
-        self._first = Plan(Ruleset(flags=flags, segments=ruleset.segments, dialect=ruleset.dialect), now)
-        self._chains: dict[str, tuple[Flag, ...]] = {}
+        self._chains = {key: chain(key, ruleset.flags) for key in keys}
+        needed = {flag.key: flag for flags in self._chains.values() for flag in flags if is_alive(flag)}
+        self._conditions = Conditions(needed.values(), ruleset, now)
+        self._asked = {key: tuple(self._steps(flag)) for key, flag in needed.items()}
 
     @cached_property
     def plan(self) -> Plan:
         """The whole ruleset, compiled as sites do it: for flags that are decided user by user."""
         return Plan(self.ruleset, self.now)
 
-    def chain(self, key: str) -> tuple[Flag, ...]:
-        """The flag and all that it requires."""
-        if key not in self._chains:
-            self._chains[key] = tuple(self._needed(key))
-        return self._chains[key]
-
-    def _needed(self, key: str) -> Iterator[Flag]:
-        waiting, seen = [key], set[str]()
-        while waiting:
-            flag = self.ruleset.flags.get(waiting.pop())
-            if flag is not None and flag.key not in seen:
-                seen.add(flag.key)
-                yield flag
-                waiting += [requirement.key for requirement in flag.requires if _is_alive(flag)]
+    def _steps(self, flag: Flag) -> Iterator[tuple[int, str | None]]:
+        """The places of the rules that count at this time, each with the name of its condition."""
+        for place, rule in enumerate(flag.rules):
+            if holds(rule.schedule, self.now):
+                yield place, None if rule.condition is None else self._conditions.name(rule)
 
     def is_divisible(self, key: str) -> bool:
         """Whether nothing but conditions and hashes decides: a dialect's own functions may do anything."""
-        flags = self.chain(key)
+        flags = self._chains[key]
         computed = any(isinstance(rule.payload, Compute) for flag in flags for rule in flag.rules)
         labelled = any(flag.labels for flag in flags)
-        return self.ruleset.dialect is NATIVE and not computed and not labelled and TARGETING_KEY not in self.reads(key)
+        return (
+            self.ruleset.dialect is NATIVE and not computed and not labelled and TARGETING_KEY not in self._reads(key)
+        )
 
-    def reads(self, key: str) -> frozenset[str]:
-        """The attributes that conditions read."""
-        return frozenset().union(*(self._first.reads(flag.key) for flag in self.chain(key)))
+    def _reads(self, key: str) -> frozenset[str]:
+        steps = (step for flag in self._chains[key] for step in self._asked.get(flag.key, ()))
+        return self._conditions.reads({name for _, name in steps if name is not None})
 
     def sticky(self, key: str) -> set[By]:
         """What is hashed."""
-        return {flag.sticky_by for flag in self.chain(key) if _is_alive(flag) and any(map(_hashes, flag.rules))}
+        return {flag.sticky_by for flag in self._chains[key] if is_alive(flag) and any(map(_hashes, flag.rules))}
 
-    def matcher(self, key: str) -> Callable[[Sequence[Context]], Iterable[tuple[Variant, ...]]]:
-        """Tells, for each of some users, the first rule that matches: of the flag, and of all that it requires."""
-        deciders = [variants_of(self._first, flag.key) for flag in self.chain(key)]
-        if not deciders:
-            return lambda users: repeat((), len(users))
-        return lambda users: zip(*(decide(users) for decide in deciders), strict=True)
+    def matched(self, key: str, users: Users) -> list[NDArray[np.uint16]]:
+        """The :data:`Places` of each user, as a column for the flag and each that it requires."""
+        return [self._first(flag, users) for flag in self._chains[key]]
 
-    def tree(self, key: str, matched: tuple[Variant, ...]) -> Node:
+    def _first(self, flag: Flag, users: Users) -> NDArray[np.uint16]:
+        found = np.full(len(users), len(flag.rules), np.uint16)
+        for place, condition in reversed(self._asked.get(flag.key, ())):
+            if condition is None:
+                found[:] = place
+            else:
+                np.putmask(found, self._conditions.column(users, condition), place)
+        return found
+
+    def tree(self, key: str, matched: Places) -> Node:
         """What the flag serves where those rules match."""
-        places = {flag.key: place for flag, place in zip(self.chain(key), matched, strict=True)}
-        return self._tree(key, places)
-
-    def _tree(self, key: str, places: Mapping[str, Variant]) -> Node:
-        flag = self.ruleset.flags.get(key)
-        if flag is None:
-            return None
-        if not _is_alive(flag):
-            return flag.off
-        node = self._served(flag, int(places[key] or 0))
-        for requirement in reversed(flag.requires):
-            wanted = requirement.variants if self.ruleset.flags[requirement.key].error is None else ()
-            node = _graft(self._tree(requirement.key, places), wanted, node, flag.off)
-        return node
-
-    def _served(self, flag: Flag, place: int) -> Node:
-        if place == len(flag.rules):
-            return flag.default
-        rule, salt, by = flag.rules[place], flag.salt, flag.sticky_by
-        node: Node = None
-        if isinstance(rule.payload, Serve):
-            node = rule.payload.variant
-        elif isinstance(rule.payload, Split):
-            node = Cut((variants_salt(salt), by), rule.payload.cuts, rule.payload.variants, flag.default)
-        share = threshold_at(rule.gate, self.now)
-        if share >= BUCKETS:
-            return node
-        return Cut((salt, by), (share, BUCKETS), (node, flag.default), flag.default) if share else flag.default
-
-
-def _is_alive(flag: Flag) -> bool:
-    return flag.enabled and flag.error is None
+        places = {flag.key: place for flag, place in zip(self._chains[key], matched, strict=True)}
+        return tree(key, self.ruleset.flags, places, self.now)
 
 
 def _hashes(rule: Rule) -> bool:
     return rule.gate is not None or isinstance(rule.payload, Split)
 
 
-def _matching(flag: Flag) -> Flag:
-    """A flag that serves the place of the rule of ``flag`` that matches first; one more where none does."""
-    asked = flag.rules if _is_alive(flag) else ()
-    places = [str(place) for place in range(len(asked) + 1)]
-    rules = tuple(
-        Rule(Serve(place), condition=rule.condition, schedule=rule.schedule)
-        for place, rule in zip(places, asked, strict=False)
-    )
-    numbers = {place: int(place) for place in places}
-    return Flag(key=flag.key, variants=numbers, off=places[-1], default=places[-1], rules=rules)
-
-
-def _graft(node: Node, wanted: tuple[str, ...], met: Node, unmet: Node) -> Node:
-    """``node`` with ``met`` in place of each variant that is wanted, and ``unmet`` of each other."""
-    if not isinstance(node, Cut):
-        return met if node in wanted else unmet
-    parts = tuple(_graft(part, wanted, met, unmet) for part in node.parts)
-    return Cut(node.salt, node.ends, parts, _graft(node.keyless, wanted, met, unmet))
-
-
 class Division:
-    """How users of one kind divide: cells of buckets, and what each cell gets before and after."""
+    """How users of one kind divide: ranges of buckets, and what each range gets before and after."""
 
     def __init__(self, old: Node, new: Node, lacking: frozenset[By]) -> None:
         self._sides, self._lacking = (old, new), lacking
@@ -184,7 +100,7 @@ class Division:
         for node in self._sides:
             self._collect(node, ends)
         self._ends = {salt: sorted(found - {BUCKETS}) for salt, found in ends.items()}
-        self._known: dict[Any, tuple[Variant, Variant]] = {}
+        self._known: dict[Places, tuple[Variant, Variant]] = {}
 
     def _collect(self, node: Node, ends: dict[Salt, set[int]]) -> None:
         if isinstance(node, Cut):
@@ -195,28 +111,30 @@ class Division:
                 self._collect(part, ends)
         return None
 
-    def cells(self, profiles: Profiles, numbers: Sequence[int]) -> Iterator[Any]:
-        """The cell of each user of some groups, group after group: for :meth:`pair`."""
-        columns = [
-            map(bisect_right, repeat(ends), map(murmur, profiles.encoded(numbers, by), repeat(seed(salt))))
-            for (salt, by), ends in self._ends.items()
-        ]
-        if len(columns) == 1:
-            return columns[0]
-        size = sum(len(profiles.members[number]) for number in numbers)
-        return zip(*columns, strict=True) if columns else repeat((), size)
+    def ranges(self, users: Users, members: Numbers | None) -> list[NDArray[Any]]:
+        """Which range of each salt's buckets each of some users (None: all of them) is in."""
+        columns = ((users.hashes(salt), ends) for salt, ends in self._ends.items())
+        return [_ranged(hashes if members is None else hashes[members], ends) for hashes, ends in columns]
 
-    def pair(self, cell: Any) -> tuple[Variant, Variant]:
-        """What a cell gets, before and after."""
-        if cell not in self._known:
-            places = (cell,) if isinstance(cell, int) else cell
-            lows = ((salt, (0, *ends)[place]) for (salt, ends), place in zip(self._ends.items(), places, strict=True))
-            at = dict(lows)
-            self._known[cell] = (self._leaf(self._sides[0], at), self._leaf(self._sides[1], at))
-        return self._known[cell]
+    def pair(self, ranges: Places) -> tuple[Variant, Variant]:
+        """What the users of a range of each salt get, before and after."""
+        if ranges not in self._known:
+            at = {salt: (0, *ends)[place] for (salt, ends), place in zip(self._ends.items(), ranges, strict=True)}
+            self._known[ranges] = (self._leaf(self._sides[0], at), self._leaf(self._sides[1], at))
+        return self._known[ranges]
 
     def _leaf(self, node: Node, at: Mapping[Salt, int]) -> Variant:
         while isinstance(node, Cut):
             lacks = node.salt[1] in self._lacking
             node = node.keyless if lacks else node.parts[bisect_right(node.ends, at[node.salt])]
         return node
+
+
+def _ranged(hashes: Hashes, ends: list[int]) -> NDArray[Any]:
+    """How many of ``ends`` are not above each hash: a comparison for each end is quicker than looking one up."""
+    if len(ends) > 16:
+        return np.searchsorted(np.array(ends, np.uint32), hashes, side="right")
+    found = np.zeros(len(hashes), np.uint8)
+    for end in ends:
+        found += hashes >= np.uint32(end)
+    return found

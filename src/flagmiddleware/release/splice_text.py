@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Final
 
 import yaml
@@ -19,6 +20,8 @@ __all__ = ["TextSplicer"]
 
 _Loader: Final[Any] = getattr(yaml, "CLoader", yaml.Loader)
 _PLAIN: Final = re.compile(r"[A-Za-z0-9](?:[\w.%+-]|:(?=\S))*", re.ASCII)
+_BREAK: Final = re.compile("[\r\n\x85\u2028\u2029]")  # where a line ends for YAML 1.1
+_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]|\\.|[\x7f-\x9f\u2028\u2029\ufffe\uffff]", re.DOTALL)
 
 
 class TextSplicer:
@@ -36,24 +39,33 @@ class TextSplicer:
         return (self._bom + self.text).encode("utf-8")
 
     def _compose(self) -> None:
+        text = _ESCAPE.sub(_yaml_escape, self.text) if self.is_json else self.text
         try:
-            self._root = yaml.compose(self.text, Loader=_Loader)
+            self._root = yaml.compose(text, Loader=_Loader)
         except yaml.YAMLError as error:
             raise EditError(f"{self.name}: not valid YAML: {error}") from error
 
     def _replace(self, start: int, end: int, text: str) -> None:
         self.text = self.text[:start] + text + self.text[end:]
-        self._compose()
+        try:
+            self._compose()
+        except EditError as error:
+            line = 1 + len(_BREAK.findall(self.text[:start].replace("\r\n", "\n")))
+            raise EditError(
+                f"{self.name}:{line}: cannot be changed as it is written here; change it by hand"
+            ) from error
 
     # -- finding --------------------------------------------------------------------------------------------------
 
     def _find(self, path: Path) -> tuple[Any, Any] | None:
         """The key node and the value node at a path; None where there is no such thing."""
         key, node = None, self._root
-        for part in path:
-            found = next((pair for name, pair in _children(node) if name == part), None)
+        for depth, part in enumerate(path, 1):
+            found = next((pair for name, pair in self._children(node) if name == part), None)
             if found is None:
                 return None
+            if _is_alias(node, *found, part):
+                raise EditError(f"{self.name}: {_spell_path(path[:depth])} is an alias of something else; write it out")
             key, node = found
         return key, node
 
@@ -64,7 +76,22 @@ class TextSplicer:
     def names(self, *path: str | int) -> tuple[str | int, ...]:
         """The keys of a mapping, or the places of a list; empty where there is neither."""
         found = self._find(path)
-        return () if found is None else tuple(name for name, _ in _children(found[1]))
+        return () if found is None else tuple(name for name, _ in self._children(found[1]))
+
+    def _children(self, node: Any) -> Iterator[tuple[str | int, tuple[Any, Any]]]:
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if isinstance(key, yaml.ScalarNode):
+                    yield self._name(key), (key, value)
+        elif isinstance(node, yaml.SequenceNode):
+            for place, item in enumerate(node.value):
+                yield place, (None, item)
+
+    def _name(self, key: Any) -> str:
+        if self.is_json:  # what was told to the YAML parser may have other characters in it
+            with suppress(ValueError):
+                return str(json.loads(self.text[key.start_mark.index : key.end_mark.index]))
+        return str(key.value)
 
     # -- changing -------------------------------------------------------------------------------------------------
 
@@ -78,7 +105,7 @@ class TextSplicer:
         if found is not None:
             start = found[1].start_mark.index
             space = " " if start and self.text[start - 1] == ":" else ""
-            self._replace(start, _end(found[1]), space + self._spell(value))
+            self._replace(start, self._last(found[1]), space + self._spell(value))
             return
         parent = self._find(path[:-1])
         if parent is None or not isinstance(parent[1], yaml.MappingNode):
@@ -107,14 +134,14 @@ class TextSplicer:
     def rename(self, path: Path, name: str, value: Any) -> None:
         """Put another field, with another name, in the place of the one at ``path``."""
         found = self._there(path)
-        self._replace(found[0].start_mark.index, _end(found[1]), self._field(name, value))
+        self._replace(found[0].start_mark.index, self._last(found[1]), self._field(name, value))
 
     def insert(self, path: Path, name: str, value: Any) -> None:
         """Put another field before the one at ``path``, on a line of its own where that one has its own."""
         key, found = self._there(path), self._find(path[:-1])
         assert found is not None  # noqa: S101 - _there found something in it
         mark = key[0].start_mark
-        before = self.text[self.text.rfind("\n", 0, mark.index) + 1 : mark.index]
+        before = self.text[self._line_start(mark.index) : mark.index]
         between = f"{self._newline}{' ' * mark.column}"
         if found[1].flow_style:
             between = f",{self._newline}{before}" if before.isspace() else ", "
@@ -123,20 +150,22 @@ class TextSplicer:
     def adopt(self, path: Path, other: Any) -> None:
         """Make the field what it is in another text: its own lines and comments, indented as here."""
         key, value = other._there(path)
-        text = other.text[key.start_mark.index : _end(value)]
-        here = self._find(path)
-        if here is not None and here[0] is not None:
-            by = here[0].start_mark.column - key.start_mark.column
-            self._replace(here[0].start_mark.index, _end(here[1]), _shift(text, by))
-            return
-        around = self._find(path[:-1])
+        text = other.text[key.start_mark.index : other._last(value)]
+        here, around = self._find(path), self._find(path[:-1])
         if around is None or not isinstance(around[1], yaml.MappingNode):
             raise EditError(f"{self.name}: there is no mapping at {_spell_path(path[:-1])}")
-        if around[1].flow_style:
+        if here is None and around[1].flow_style:
             self._close(around[1], text)
+            return
+        after = _end(around[1] if here is None else here[1])
+        if other._last(value) < _end(value) and _BREAK.search(self.text, max(after - 1, 0)) is None:
+            text += self._newline  # a block scalar without the end of its line would be another text
+        mark = (around[1].value[0][0] if here is None else here[0]).start_mark
+        text = _shift(text, mark.column - key.start_mark.column)
+        if here is None:
+            self._below(around[1], text, mark)
         else:
-            mark = around[1].value[0][0].start_mark
-            self._below(around[1], _shift(text, mark.column - key.start_mark.column), mark)
+            self._replace(mark.index, self._last(here[1]), text)
 
     def remove(self, path: Path) -> None:
         """Take a field out of its mapping, with its line where it has one to itself."""
@@ -148,9 +177,9 @@ class TextSplicer:
         if len(mapping.value) == 1:
             self._replace(*self._only(mapping, key, value), "" if mapping.flow_style else "{}")
         elif not mapping.flow_style:
-            start = self.text.rfind("\n", 0, key.start_mark.index) + 1
-            end = self.text.find("\n", _end(value) - (self.text[_end(value) - 1] == "\n"))
-            self._replace(start, len(self.text) if end < 0 else end + 1, "")
+            ends = _BREAK.search(self.text, self._last(value))
+            end = len(self.text) if ends is None else ends.end() + self.text.startswith("\r\n", ends.start())
+            self._replace(self._line_start(key.start_mark.index), max(end, _end(value)), "")
         elif place:
             self._replace(_end(mapping.value[place - 1][1]), _end(value), "")
         else:
@@ -194,6 +223,17 @@ class TextSplicer:
         else:
             self._below(mapping, field, mapping.value[0][0].start_mark)
 
+    def _last(self, node: Any) -> int:
+        """Where a node ends within its last line: the end of that line goes with a block scalar, and is to stay."""
+        leaf = _leaf(node)
+        end = int(leaf.end_mark.index)
+        if getattr(leaf, "style", None) not in ("|", ">"):
+            return end
+        lines = self.text[leaf.start_mark.index : end].splitlines(keepends=True)
+        if "+" in lines[0]:  # blank lines below are a part of it
+            return end - len(lines[-1]) + len(lines[-1].splitlines()[0])
+        return len(self.text[:end].rstrip())
+
     def _close(self, node: Any, text: str) -> None:
         """Add to the end of a flow mapping or list."""
         end = node.end_mark.index - 1
@@ -209,36 +249,49 @@ class TextSplicer:
         """Add a line after a block mapping or list."""
         column = node.start_mark.column if dash else mark.column
         end = _end(node)
-        if end and self.text[end - 1] == "\n":  # a block scalar ends with its line
+        if end and _BREAK.match(self.text[end - 1]):  # a block scalar ends with its line
             self._replace(end, end, f"{' ' * column}{text}{self._newline}")
             return
-        line_end = self.text.find("\n", end)
-        line_end = len(self.text) if line_end < 0 else line_end
-        if self.text[line_end - 1 : line_end] == "\r":
-            line_end -= 1
+        found = _BREAK.search(self.text, end)
+        line_end = found.start() if found is not None else len(self.text)
         self._replace(line_end, line_end, f"{self._newline}{' ' * column}{text}")
+
+    def _line_start(self, index: int) -> int:
+        return max((found.end() for found in _BREAK.finditer(self.text, 0, index)), default=0)
 
     @property
     def _newline(self) -> str:
-        return "\r\n" if "\r\n" in self.text else "\n"
+        return next((end for end in ("\r\n", "\n", "\r") if end in self.text), "\n")
 
 
-def _children(node: Any) -> Iterator[tuple[str | int, tuple[Any, Any]]]:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                yield key.value, (key, value)
-    elif isinstance(node, yaml.SequenceNode):
-        for place, item in enumerate(node.value):
-            yield place, (None, item)
+def _is_alias(around: Any, key: Any, value: Any, part: str | int) -> bool:
+    """Whether a value stands somewhere else, and only its alias here."""
+    if key is not None:
+        return bool(value.start_mark.index < key.start_mark.index)
+    return bool(value.start_mark.index < around.start_mark.index or around.value.index(value) != part)
+
+
+def _yaml_escape(found: re.Match[str]) -> str:
+    """What JSON may hold and YAML may not, as something of the same length.
+
+    These are the halves of a wide character, control characters beyond ASCII's first, and what ends a line in YAML.
+    """
+    text = found[0]
+    if text.startswith("\\"):
+        return f"\\ue{'01234567'[int(text[3], 16) - 8]}" if len(text) == 4 else text
+    return "?"
 
 
 def _end(node: Any) -> int:
     """Where a node's own text ends; a block's end mark lies at the next token, beyond comments that are not its."""
+    return int(_leaf(node).end_mark.index)
+
+
+def _leaf(node: Any) -> Any:
     while not isinstance(node, yaml.ScalarNode) and not node.flow_style and node.value:
         last = node.value[-1]
         node = last[1] if isinstance(last, tuple) else last
-    return int(node.end_mark.index)
+    return node
 
 
 def _shift(text: str, by: int) -> str:

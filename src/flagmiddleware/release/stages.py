@@ -18,13 +18,18 @@ from .shares import format_share, parse_percent, threshold_at
 __all__ = [
     "Stage",
     "StageKind",
+    "as_written",
+    "dark_sides",
     "dark_variants",
+    "deciding",
     "exposure_of",
     "has_cohort",
+    "is_beside",
     "lit_share",
     "next_step",
     "rollout_to",
     "stage_of",
+    "stage_pair",
     "staged_rule",
 ]
 
@@ -82,7 +87,7 @@ def stage_of(flag: Flag, now: float) -> Stage:
     """
     if not flag.enabled:
         return Stage(StageKind.KILLED, 0, "killed")
-    index = _deciding(flag, now)
+    index = deciding(flag, now)
     share = _rolled_out(flag, index, now)
     if 0 < share < BUCKETS:
         return Stage(StageKind.PARTIAL, share, format_share(Share("", share)), index)
@@ -93,7 +98,36 @@ def stage_of(flag: Flag, now: float) -> Stage:
     return Stage(StageKind.DARK, 0, "dark", index)
 
 
-def _deciding(flag: Flag, now: float) -> int | None:
+def stage_pair(old: Flag | None, new: Flag | None, now: float) -> tuple[Stage | None, Stage | None]:
+    """The stages before and after a change, by one measure; None where there is no flag.
+
+    Where a rollout from one variant to another begins or ends, those who have the one that everybody had are on
+    neither side part of it.
+
+    >>> from ..model import Rollout
+    >>> old = Flag(key="beta", variants={"x": 1, "y": 2, "z": 3}, off="x", default="y")
+    >>> new = msgspec.structs.replace(old, rules=(Rule(Serve("z"), gate=Rollout(parse_percent("5%"))),))
+    >>> [stage.text for stage in stage_pair(old, new, 0.0)], stage_of(old, 0.0).text
+    (['dark', '5 %'], '100 %')
+    """
+    before, after = (None if flag is None else stage_of(flag, now) for flag in (old, new))
+    if old is None or new is None or old.default != new.default:
+        return before, after
+    nobody = Stage(StageKind.DARK, 0, "dark")
+    if is_beside(new, now) and _is_all_default(old, now):
+        return nobody, after
+    return before, nobody if is_beside(old, now) and _is_all_default(new, now) else after
+
+
+def _is_all_default(flag: Flag, now: float) -> bool:
+    index = deciding(flag, now)
+    if not flag.enabled or index is None:
+        return flag.enabled
+    payload = flag.rules[index].payload
+    return isinstance(payload, Serve) and payload.variant == flag.default
+
+
+def deciding(flag: Flag, now: float) -> int | None:
     """The place of the rule that decides for everyone at this instant."""
     return next((place for place in _public_rules(flag) if holds(flag.rules[place].schedule, now)), None)
 
@@ -105,7 +139,7 @@ def exposure_of(flag: Flag, now: float) -> int:
     >>> exposure_of(beta, 0.0) == 2**30
     True
     """
-    return _exposed(flag, _deciding(flag, now), now) if flag.enabled else 0
+    return _exposed(flag, deciding(flag, now), now) if flag.enabled else 0
 
 
 def _exposed(flag: Flag, index: int | None, now: float) -> int:
@@ -114,21 +148,30 @@ def _exposed(flag: Flag, index: int | None, now: float) -> int:
         return BUCKETS if outside else 0
     gate, lit = threshold_at(flag.rules[index].gate, now), lit_share(flag, flag.rules[index])
     rest = BUCKETS - gate if outside else 0
-    return gate + rest if lit == 1 else _as_written(lit * gate + rest)
+    return gate + rest if lit == 1 else as_written(lit * gate + rest)
 
 
 def _rolled_out(flag: Flag, index: int | None, now: float) -> int:
     """The same, but for a rollout from one variant to another: there it is how many have the new one."""
     exposed = _exposed(flag, index, now)
-    if index is None or exposed < BUCKETS:
-        return exposed
+    return threshold_at(flag.rules[index].gate, now) if index is not None and _is_beside(flag, index, now) else exposed
+
+
+def is_beside(flag: Flag, now: float) -> bool:
+    """Whether a rollout goes from one variant to another, so that whoever it leaves out has no `off` either."""
+    index = deciding(flag, now) if flag.enabled else None
+    return index is not None and _is_beside(flag, index, now)
+
+
+def _is_beside(flag: Flag, index: int, now: float) -> bool:
     rule = flag.rules[index]
     # Outside a gate the default is served: what a rollout adds to the same variant is nothing.
     is_same = isinstance(rule.payload, Serve) and rule.payload.variant == flag.default
-    return exposed if is_same or lit_share(flag, rule) < 1 else threshold_at(rule.gate, now)
+    is_lit = flag.default not in dark_variants(flag) and lit_share(flag, rule) == 1
+    return is_lit and not is_same and _exposed(flag, index, now) == BUCKETS
 
 
-def _as_written(buckets: Fraction) -> int:
+def as_written(buckets: Fraction) -> int:
     """Whole buckets for a share that several cuts make up: as many as the percentage that people mean has.
 
     Each cut is rounded down, so the last variant of ``{off: 99, on: 1}`` has a bucket more than 1 % has.
@@ -147,6 +190,28 @@ def dark_variants(flag: Flag | None) -> frozenset[str | None]:
     if flag is None:
         return frozenset({None})
     return frozenset({None, flag.off, *(name for name, value in flag.variants.items() if value is False)})
+
+
+def dark_sides(old: Flag | None, new: Flag | None) -> tuple[frozenset[str | None], frozenset[str | None]]:
+    """The dark variants before and after a change: dark values stay dark, and no other value becomes so.
+
+    Calling a variant ``off``, or giving ``off`` the value of another, hides nothing: what counts is what people get.
+
+    >>> old = Flag(key="beta", variants={"a": 1, "b": 2}, off="a")
+    >>> new = Flag(key="beta", variants={"a": 1, "b": 2}, off="b")
+    >>> dark_sides(old, new) == (frozenset({None, "a"}), frozenset({None, "a"}))
+    True
+    """
+    was, will = dark_variants(old), dark_variants(new)
+    if old is None or new is None:
+        return was, will
+    texts = {name: repr(value) for name, value in old.variants.items()}
+    dark = {repr(False), *(text for name, text in texts.items() if name in was)}
+    lit = {(name, text) for name, text in texts.items() if name not in was}
+    new_texts = {name: repr(value) for name, value in new.variants.items()}
+    stayed = (name for name, text in new_texts.items() if text in dark and (name, text) not in lit)
+    gained = {name for name, text in new_texts.items() if text not in dark and text in texts.values()}
+    return was, frozenset({*will, *stayed}) - gained
 
 
 def lit_share(flag: Flag, rule: Rule) -> Fraction:

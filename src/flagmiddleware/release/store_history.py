@@ -13,8 +13,8 @@ from .stages import StageKind
 
 __all__ = ["LONGEST", "store_history", "store_rows"]
 
-LONGEST: Final = 10_000
-"""How many of the newest entries are looked at."""
+LONGEST: Final = 1_000_000
+"""How many of the newest entries are looked at: all, in any store that anybody will see."""
 
 _Entries = Sequence[Mapping[str, str]]
 

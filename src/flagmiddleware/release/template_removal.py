@@ -83,43 +83,68 @@ def _asks(tag: Token, key: str) -> bool | None:
     return not (found["no"] or found["isnot"]) if same else None
 
 
+class _Branch(NamedTuple):
+    tag: Token
+    following: Token
+    is_else: bool
+
+
 def _settle(text: str, block: _Block, key: str, value: bool) -> str:
-    branches = list(zip(block.tags, block.tags[1:], strict=False))
-    kept: list[tuple[Token | None, str]] = []  # the condition (None: else) and the body
-    for tag, following in branches:
-        body = text[tag.end : following.start]
+    kept: list[_Branch] = []
+    for tag, following in zip(block.tags, block.tags[1:], strict=False):
         asks = _asks(tag, key)
         if asks is None:
-            kept.append((None if tag.inside.split()[0] == "else" else tag, body))
+            kept.append(_Branch(tag, following, tag.inside.split()[0] == "else"))
         elif asks is value:
-            kept.append((None, body))
-        if kept and kept[-1][0] is None:
+            kept.append(_Branch(tag, following, is_else=True))
+        if kept and kept[-1].is_else:
             break
     return _write(text, block, kept)
 
 
-def _write(text: str, block: _Block, kept: list[tuple[Token | None, str]]) -> str:
-    start, end = block.tags[0].start, block.tags[-1].end
-    if not kept or kept[0][0] is None:  # no condition is left: the body stands by itself
-        return _alone(text, start, end, kept[0][1] if kept else "")
-    out = []
-    for place, (tag, body) in enumerate(kept):
-        out.append((_retitled(text, tag, block.kind, first=place == 0) if tag else "{% else %}") + body)
-    return text[:start] + "".join(out) + text[block.tags[-1].start :]
+def _write(text: str, block: _Block, kept: list[_Branch]) -> str:
+    first, last = block.tags[0], block.tags[-1]
+    if not kept or kept[0].is_else:  # no condition is left: the body stands by itself
+        return _alone(text, first, last, kept[0] if kept else None)
+    # A dash takes blanks off the text beside it, so it stays where that text is, whichever tag comes there.
+    out, before = [], first
+    for branch in kept:
+        inside = " else " if branch.is_else else _retitled(branch.tag, block.kind, first=before is first)
+        body = text[branch.tag.end : branch.following.start]
+        out.append(_opener(text, before) + inside + _closer(text, branch.tag) + body)
+        before = branch.following
+    out.append(_opener(text, before) + last.inside + _closer(text, last))
+    return text[: first.start] + "".join(out) + text[last.end :]
 
 
-def _retitled(text: str, tag: Token, kind: str, *, first: bool) -> str:
-    shown = text[tag.start : tag.end]
+def _retitled(tag: Token, kind: str, *, first: bool) -> str:
     word = tag.inside.split(None, 1)[0]
     wanted = kind if first else {"flag": "elflag", "if": "elif"}[kind]
-    return shown.replace(word, wanted, 1)
+    return tag.inside.replace(word, wanted, 1)
 
 
-def _alone(text: str, start: int, end: int, body: str) -> str:
-    """Put ``body`` in place of a block; the tags' own lines go, where they had lines to themselves."""
-    line = text.rfind("\n", 0, start) + 1
-    if not text[line:start].strip() and (body.startswith("\n") or not body):
-        start = line
+def _opener(text: str, tag: Token) -> str:
+    """How a tag begins: Jinja's may have a dash or a plus there."""
+    return text[tag.start : tag.start + 2 + (text[tag.start + 2] in "-+")]
+
+
+def _closer(text: str, tag: Token) -> str:
+    return text[tag.end - 2 - (text[tag.end - 3] in "-+") : tag.end]
+
+
+def _alone(text: str, first: Token, last: Token, kept: _Branch | None) -> str:
+    """Put what is kept in place of a block; the tags' own lines go, where they had lines to themselves."""
+    before, after = text[: first.start], text[last.end :]
+    body = text[kept.tag.end : kept.following.start] if kept is not None else ""
+    if kept is not None and _closer(text, kept.tag) == "-%}":
+        body = body.lstrip()
+    if kept is not None and _opener(text, kept.following) == "{%-":
+        body = body.rstrip()
+    line = before[before.rfind("\n") + 1 :]
+    if _opener(text, first) == "{%-":
+        before = before.rstrip()
+    elif not line.strip() and (body.startswith("\n") or not body):
+        before = before[: len(before) - len(line)]
         body = body[1:].rstrip(" \t") if body else ""
-        end += text[end : end + 1] == "\n"
-    return text[:start] + body + text[end:]
+        after = after[after.startswith("\n") :]
+    return before + body + (after.lstrip() if _closer(text, last) == "-%}" else after)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import socket
 import threading
 import time
 from typing import Any, Final
@@ -70,18 +71,28 @@ class FlagdSyncSource:
         if token:
             self._metadata.append(("authorization", f"Bearer {token}"))
         self._home: object = None
+        self._adapted: object = None
         self._channel: Any = None
         self._listener: _Listener | None = None
 
     def _service(self) -> Any:
         if self._home != home():  # a channel that a fork inherited belongs to the parent
             self._home, self._listener = home(), None
+            self._adapt()
             options = [("grpc.max_receive_message_length", _LIMIT), ("grpc.enable_retries", 0)]
             if self._secure:
                 self._channel = grpc.secure_channel(self._target, grpc.ssl_channel_credentials(), options)
             else:
                 self._channel = grpc.insecure_channel(self._target, options)
         return sync_pb2_grpc.FlagSyncServiceStub(self._channel)
+
+    def _adapt(self) -> None:
+        """Make gRPC wait as gevent does where gevent has patched the sockets: its own waiting stops every greenlet."""
+        if self._adapted != self._home and socket.socket.__module__.startswith("gevent."):
+            from grpc.experimental.gevent import init_gevent
+
+            init_gevent()
+            self._adapted = self._home
 
     def changed(self, known: Snapshot | None) -> bool:
         """Always worth a look."""

@@ -27,7 +27,7 @@ import psycopg
 from ..errors import ConfigurationError, ConflictError, SourceError
 from .address import check_address
 from .base import Change, Snapshot
-from .chain import entry
+from .chain import entry, head_of
 from .home import home
 from .listening import DEAF, listen
 from .postgres_sql import ENTRY, INSERT, TABLES, UPDATE, WRITE
@@ -221,8 +221,9 @@ class PostgresSource:
         """
         if expected is not None and not (expected.isascii() and expected.isdigit() and len(expected) < 19):
             raise ConflictError(f"{self.name} counts its revisions: {expected!r} is none of them")
-        row = self._row("epoch, revision")
-        values = self._values(change, row[0] if row is not None else uuid4().hex, expected)
+        row = self._row("epoch, head")
+        epoch, head = row if row is not None else (uuid4().hex, None)
+        values = self._values(change, epoch, expected, head)
         statement = WRITE.format(write=INSERT if expected is None else UPDATE)
         try:
             written = self._ask(lambda client: client.execute(statement, values).fetchone())
@@ -236,13 +237,15 @@ class PostgresSource:
             raise ConflictError(f"{self.name}: {told}: read it again, then retry")
         return str(written[0])
 
-    def _values(self, change: Change, epoch: str, expected: str | None) -> dict[str, Any]:
+    def _values(self, change: Change, epoch: str, expected: str | None, head: str | None) -> dict[str, Any]:
         revision = str(int(expected or 0) + 1)
         snapshot = Snapshot(data=change.data, revision=revision, epoch=epoch)
+        # The history cannot move between this and the write: the revision would have moved with it.
+        logged = entry(change, revision, self.history(1), head=head)
         return {
-            # The history cannot move between this and the write: the revision would have moved with it.
             **dict.fromkeys(ENTRY),
-            **entry(change, revision, self.history(1)),
+            **logged,
+            "head": head_of(logged),
             "name": self._set,
             "epoch": epoch,
             "expected": int(expected or 0),
@@ -271,6 +274,11 @@ class PostgresSource:
         found = (zip(ENTRY, row, strict=True) for row in rows)
         # What an entry does not say is left out: it was not there when the entry was linked.
         return [{name: str(value) for name, value in pairs if value is not None} for pairs in found]
+
+    def head(self) -> str:
+        """What the definitions say of their newest change, as :func:`.chain.head_of` names it; empty: nothing."""
+        row = self._row("head")
+        return row[0] if row is not None else ""
 
     def document(self, revision: str) -> bytes | None:
         """The document as it was at a revision of the present epoch; None where there was none."""

@@ -6,7 +6,19 @@ from typing import Final
 
 __all__ = ["ENTRY", "INSERT", "TABLES", "UPDATE", "WRITE"]
 
-ENTRY: Final = ("revision", "sha256", "actor", "reason", "via", "keys", "time", "changes", "app_revision", "link")
+ENTRY: Final = (
+    "revision",
+    "sha256",
+    "actor",
+    "reason",
+    "via",
+    "keys",
+    "time",
+    "changes",
+    "app_revision",
+    "place",
+    "link",
+)
 """The columns of the history that make an entry of the change log, in the order in which they are asked for."""
 
 TABLES: Final = """
@@ -20,6 +32,8 @@ CREATE TABLE IF NOT EXISTS flagmiddleware_history (
     link text NOT NULL, number bigserial, PRIMARY KEY (name, epoch, revision)
 );
 ALTER TABLE flagmiddleware_history ADD COLUMN IF NOT EXISTS changes text, ADD COLUMN IF NOT EXISTS app_revision text;
+ALTER TABLE flagmiddleware_history ADD COLUMN IF NOT EXISTS place text;
+ALTER TABLE flagmiddleware_snapshot ADD COLUMN IF NOT EXISTS head text NOT NULL DEFAULT '';
 CREATE INDEX IF NOT EXISTS flagmiddleware_history_newest ON flagmiddleware_history (name, number DESC);
 CREATE OR REPLACE FUNCTION flagmiddleware_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN RAISE EXCEPTION 'the history of flags is only ever appended to'; END $$;
@@ -29,24 +43,26 @@ CREATE OR REPLACE TRIGGER flagmiddleware_append_only BEFORE UPDATE OR DELETE OR 
 """The tables and the trigger that keeps the history append-only; needs PostgreSQL 14 or newer."""
 
 INSERT: Final = """
-    INSERT INTO flagmiddleware_snapshot (name, epoch, revision, sha256, signature, format, data)
-    VALUES (%(name)s, %(epoch)s, 1, %(sha256)s, %(signature)s, 'native', %(data)s)
+    INSERT INTO flagmiddleware_snapshot (name, epoch, revision, sha256, signature, format, data, head)
+    VALUES (%(name)s, %(epoch)s, 1, %(sha256)s, %(signature)s, 'native', %(data)s, %(head)s)
     ON CONFLICT (name) DO NOTHING RETURNING epoch, revision
 """
 UPDATE: Final = """
     UPDATE flagmiddleware_snapshot
-    SET revision = revision + 1, sha256 = %(sha256)s, signature = %(signature)s, format = 'native', data = %(data)s
+    SET revision = revision + 1, sha256 = %(sha256)s, signature = %(signature)s, format = 'native', data = %(data)s,
+        head = %(head)s
     WHERE name = %(name)s AND epoch = %(epoch)s AND revision = %(expected)s RETURNING epoch, revision
 """
 WRITE: Final = """
 WITH written AS ({write}),
 logged AS (
     INSERT INTO flagmiddleware_history (
-        name, epoch, revision, sha256, actor, reason, via, keys, time, changes, app_revision, data, link
+        name, epoch, revision, sha256, actor, reason, via, keys, time, changes, app_revision, place,
+        data, link
     )
     SELECT
         %(name)s, epoch, revision, %(sha256)s, %(actor)s, %(reason)s, %(via)s, %(keys)s, %(time)s,
-        %(changes)s, %(app_revision)s, %(data)s, %(link)s
+        %(changes)s, %(app_revision)s, %(place)s, %(data)s, %(link)s
     FROM written RETURNING revision
 )
 SELECT revision, pg_notify(%(channel)s, revision::text) FROM logged

@@ -22,7 +22,7 @@ import redis
 
 from ..errors import ConflictError, SourceError
 from .base import Change, Snapshot
-from .chain import entry
+from .chain import entry, head_of, trimming
 from .home import home
 from .redis_client import check, connect
 from .signed import sign
@@ -39,12 +39,14 @@ _REFUSALS: Final = (
 # A cluster that is out of reach raises no RedisError, a name that no resolver takes no OSError.
 _FAILURES: Final = (redis.RedisError, redis.exceptions.RedisClusterException, OSError, UnicodeError)
 _LIMIT: Final = 64 * 2**20
-_KEPT: Final = 10_000  # changes in the history, about
+_KEPT: Final = 10_000  # changes in the history, at least
+_SPARE: Final = 1_000  # and so many more before the oldest are let go
 
 _DOCUMENTS_KEPT: Final = 50  # whole documents, for taking a change back
 
-# KEYS: hash, stream, documents by revision. ARGV: expected revision or "", new epoch, channel, kept, how many of the
-# rest belong to the hash, how many documents to keep; then the pairs of the hash, then the pairs of the stream.
+# KEYS: hash, stream, documents by revision. ARGV: expected revision or "", new epoch, channel, how many of the oldest
+# changes to let go, how many of the rest belong to the hash, how many documents to keep; then the pairs of the hash,
+# then the pairs of the stream.
 # Everything that is written once is written together: a reader finds the old snapshot or the new one.
 _WRITE: Final = """
 local revision = redis.call('HGET', KEYS[1], 'revision')
@@ -58,7 +60,8 @@ local now = redis.call('HMGET', KEYS[1], 'revision', 'data')
 if not revision then redis.call('DEL', KEYS[3]) end
 redis.call('HSET', KEYS[3], now[1], now[2])
 redis.call('HDEL', KEYS[3], string.format('%d', tonumber(now[1]) - tonumber(ARGV[6])))
-redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], '*', unpack(entry))
+redis.call('XADD', KEYS[2], '*', unpack(entry))
+if ARGV[4] ~= '0' then redis.call('XTRIM', KEYS[2], 'MAXLEN', redis.call('XLEN', KEYS[2]) - tonumber(ARGV[4])) end
 redis.call('PUBLISH', ARGV[3], epoch)
 return epoch
 """
@@ -187,16 +190,18 @@ class RedisSource:
         """
         revision = _following(expected, self.name)
         digest = hashlib.sha256(change.data).hexdigest()
-        current = self._ask(lambda client: client.hget(self.key, "epoch"))
+        current, head = self._ask(lambda client: client.hmget(self.key, ("epoch", "head")))
         epoch = _text(current) or uuid4().hex
-        hash_fields = self._hash(change, epoch, revision, digest)
         # The history cannot move between this and the write: the revision would have moved with it.
-        logged = entry(change, revision, self.history(1))
+        oldest = self._past_keeping()
+        known = None if current is None else _text(head)
+        logged = entry(change, revision, self.history(1), head=known, trimmed=trimming(oldest))
+        hash_fields = {**self._hash(change, epoch, revision, digest), "head": head_of(logged)}
         arguments = [
             expected or "",
             epoch,
             self.channel,
-            _KEPT,
+            len(oldest),
             2 * len(hash_fields),
             _DOCUMENTS_KEPT,
             *_flat(hash_fields),
@@ -234,8 +239,18 @@ class RedisSource:
 
     def history(self, count: int = 100) -> list[dict[str, str]]:
         """The newest changes, the latest first, with the fields of :func:`.chain.entry`."""
-        entries = self._ask(lambda client: client.xrevrange(self.log, count=count))
-        return [{_text(name): _text(value) for name, value in fields.items()} for _, fields in entries]
+        return _entries(self._ask(lambda client: client.xrevrange(self.log, count=count)))
+
+    def head(self) -> str:
+        """What the definitions say of their newest change, as :func:`.chain.head_of` names it; empty: nothing."""
+        return _text(self._ask(lambda client: client.hget(self.key, "head")))
+
+    def _past_keeping(self) -> list[dict[str, str]]:
+        """The oldest changes, where there are more than need be kept."""
+        length = self._ask(lambda client: client.xlen(self.log))
+        if length < _KEPT + _SPARE:
+            return []
+        return _entries(self._ask(lambda client: client.xrange(self.log, count=length + 1 - _KEPT)))
 
     def document(self, revision: str) -> bytes | None:
         """The document as it was at one of the newest revisions; None where it is no longer kept."""
@@ -259,6 +274,10 @@ def _following(expected: str | None, name: str) -> str:
 
 def _text(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value or "")
+
+
+def _entries(found: list[Any]) -> list[dict[str, str]]:
+    return [{_text(name): _text(value) for name, value in fields.items()} for _, fields in found]
 
 
 def _flat(fields: Mapping[str, Any]) -> list[Any]:

@@ -165,6 +165,13 @@ class AdapterContract(CacheContract, VisitorContract, FrontContract, HostileCont
             assert reply.status == status
             assert text is None or reply.text == text
 
+    @pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH"])
+    @pytest.mark.parametrize("page", ["/gated", "/gated-class", "/gated-any", "/gated-all", "/gated-variant"])
+    def test_contract_dark_page(self, site: Site, page: str, method: str) -> None:
+        """A page whose gate is shut does not exist, whatever is asked of it: 404, and no word of other methods."""
+        reply = site.get(page, method=method)
+        assert (reply.status, reply.header("allow")) == (404, "")
+
     def test_contract_gate_variant(self, site: Site) -> None:
         """A gate may ask for a variant."""
         assert site.get("/gated-variant").status == 404

@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from .contract_site import Change, Site, address, signed_in
+from ..flags import Flags
+from ..web.overrides import sign
+from .contract_site import SECRET, Change, Site, address, signed_in
 
 __all__ = ["CacheContract"]
 
@@ -75,6 +77,28 @@ class CacheContract:
         reply = site.get(address("for-user", page="/stream"), signed_in())
         assert reply.decided == {"for-user": "on"}
         assert "private" in reply.header("cache-control")
+
+    @pytest.mark.parametrize("key", ["for-user", "for-group", "for-ip", "half", "checkout-button", "new-checkout"])
+    def test_contract_late_flags_of_a_sized_stream(self, site: Site, key: str) -> None:
+        """A stream that tells its length looks complete: it is private, or what it reads late is kept out of it."""
+        headers = {**signed_in(), "Accept-Language": "en-AU", "X-Country": "AU", "X-Forwarded-For": "203.0.113.7"}
+        for sent in (headers, {}):
+            reply = site.get(address(key, page="/stream", length="100"), sent)
+            if "private" not in reply.header("cache-control"):
+                assert set(reply.decided.values()) <= {"off", "blue"}
+            assert reply.set_cookies() == []
+
+    def test_contract_late_override_of_a_sized_stream(self, site: Site, flags: Flags) -> None:
+        """The same for what a tester's link asks for."""
+        token = sign(flags, {"checkout-button": "green"}, host="shop.example", keys=[SECRET])
+        cookies = {"flags_override": token}
+        reply = site.get(address("checkout-button", page="/stream", length="100"), cookies=cookies)
+        assert "private" in reply.header("cache-control") or reply.decided == {"checkout-button": "blue"}
+
+    def test_contract_public_flag_of_a_sized_stream(self, site: Site) -> None:
+        """A flag that reads nothing of the request is decided as ever, however late."""
+        decided = site.get(address("always", "dark", page="/stream", length="100")).decided
+        assert decided == {"always": "on", "dark": "off"}
 
     def test_contract_preloaded_streaming(self, site: Site) -> None:
         """A streaming body whose flags were decided first says what they read."""

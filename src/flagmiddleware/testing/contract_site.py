@@ -37,6 +37,7 @@ PAGES: Final = {
     "/twice?key=K": "as /read, then calls `hook()`, then reads again; body: a JSON list of both answers",
     "/stream?key=K": "a streaming response that reads the flags while the body is made; body as /read",
     "/stream?key=K&preload=1": "the same, after `flags.preload(*keys)`",
+    "/stream?key=K&length=N": "the same as the first, with `Content-Length: N`",
     "/boom?key=K": "reads the flags and raises",
     "/flags/": "the adapter's endpoint for the public flags; below it `health`, whose detail staff may see",
     "/json": "the adapter's `flags_json`",
@@ -125,8 +126,10 @@ class Reply(NamedTuple):
 class Site(Protocol):
     """A running site, in process or not; it keeps no cookies and follows no redirects."""
 
-    def get(self, path: str, headers: Mapping[str, str] = ..., cookies: Mapping[str, str] = ...) -> Reply:
-        """Send one GET. ``Host`` is ``shop.example`` unless the headers name another."""
+    def get(
+        self, path: str, headers: Mapping[str, str] = ..., cookies: Mapping[str, str] = ..., method: str = ...
+    ) -> Reply:
+        """Send one request. ``Host`` is ``shop.example`` unless the headers name another."""
 
 
 class AdapterDriver(Protocol):

@@ -11,7 +11,7 @@ from ..context import TARGETING_KEY, LazyContext
 if TYPE_CHECKING:
     from .derivation import Derivation
 
-__all__ = ["ATTRIBUTES", "PRIVATE", "SESSION", "UNREAD", "USER_ATTRIBUTES", "WebContext"]
+__all__ = ["ATTRIBUTES", "PRIVATE", "PROMISED", "SESSION", "UNREAD", "USER_ATTRIBUTES", "WebContext"]
 
 SESSION: Final = "session."
 """What the names of session attributes begin with."""
@@ -29,6 +29,9 @@ ATTRIBUTES: Final = frozenset(
 )
 """Every name that means the same in all adapters; ``session.<key>`` and the site's own come on top."""
 
+PROMISED: Final = 2
+"""Headers that left and promise that the answer is nobody's in particular, while its body may still be made."""
+
 UNREAD: Final = object()
 """Nobody looked for the user yet."""
 
@@ -45,8 +48,8 @@ class WebContext(LazyContext):
 
     derivation: Derivation
     request: Any
-    sent: bool
-    """The headers left: a cookie would come too late."""
+    sent: int
+    """Whether the headers left: a cookie would come too late. PROMISED: nothing private may be read either."""
     user_object: Any
     """UNREAD at first."""
     is_plain: bool
@@ -65,6 +68,8 @@ class WebContext(LazyContext):
 
     def __missing__(self, name: str) -> Any:
         resolve = self.derivation.resolvers.get(name)
+        if self.sent == PROMISED and self._is_sealed():
+            self.derivation.refuse_late(self, name, resolve)
         try:
             value = self.derivation.other(self, name) if resolve is None else resolve(self)
         except Exception:
@@ -77,10 +82,16 @@ class WebContext(LazyContext):
 
     def seal(self) -> None:
         """The headers promise that nothing private is read any more."""
-        self.__class__ = _Sealed
+        self.sent = PROMISED
 
     def unseal(self) -> None:
         """The body has left: whatever is read now is in no answer."""
+        self.sent = True
+
+    def _is_sealed(self) -> bool:
+        if self.derivation.facts.is_over(self.request):
+            self.unseal()
+        return self.sent == PROMISED
 
     def forget_user(self) -> None:
         """Drop what was derived from the user, who is another one now; that it was read is not forgotten."""
@@ -99,20 +110,8 @@ class WebContext(LazyContext):
 
     async def aresolve(self, names: Iterable[str]) -> None:
         """Resolve these attributes, awaiting what needs I/O; deciding can then read them on a running loop."""
-        await self.derivation.aresolve(self, [name for name in names if name not in self])
+        if self.sent != PROMISED or not self._is_sealed():  # deciding would refuse to read it
+            await self.derivation.aresolve(self, [name for name in names if name not in self])
 
     def __reduce__(self) -> tuple[Any, ...]:
         raise TypeError("a request's context cannot be pickled; context.dump('plan', …) carries what a task needs")
-
-
-class _Sealed(WebContext):
-    """Refuses what the headers did not tell. A class of its own: others need not ask whether they are sealed."""
-
-    __slots__ = ()
-
-    def __missing__(self, name: str) -> Any:
-        self.derivation.refuse_late(name, self.derivation.resolvers.get(name))
-        return super().__missing__(name)
-
-    def unseal(self) -> None:
-        self.__class__ = WebContext

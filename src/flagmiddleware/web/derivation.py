@@ -170,13 +170,15 @@ class Derivation:
             self.facts.touched(context.request, name)
         return self._site(context).get(name)
 
-    def refuse_late(self, name: str, resolve: Resolver | None) -> None:
+    def refuse_late(self, context: WebContext, name: str, resolve: Resolver | None) -> None:
         """A private attribute was asked for after the headers had called the answer public."""
         if resolve is None:
             marks = name.startswith(SESSION) or self.options.context is not None
         else:
             marks = name not in ("path", "method", TARGETING_KEY)
-        if marks:
+        if marks and self.facts.make_private(context.request):
+            context.unseal()
+        elif marks:
             cure = "preload(…) the flags that need it"
             self.say(f"%r was read after the headers had left and had called the answer public; {cure}", name)
             raise ContextNotReadyError(f"attribute {name!r} was first read after the response had started")

@@ -55,6 +55,21 @@ class Facts(Generic[R]):
     touches: bool = False
     """Whether :meth:`touched` wants to be called."""
 
+    makes_bodies_late: bool = False
+    """Whether an answer may still be worked on when its headers are settled, though it looks complete: its body may be
+    made late, for all that the adapter knows, or middlewares further out may read flags."""
+
+    progress_key: str = ""
+    """Where the request says that its headers left, if it does: a key that is missing until then."""
+
+    def is_over(self, request: R) -> bool:
+        """Whether the body has left. Asked late, and only where :meth:`Installation.body_sent` has not been called."""
+        return False
+
+    def make_private(self, request: R) -> bool:
+        """Make an answer private whose headers were settled but have not left; False where they have."""
+        return False
+
     def header(self, request: R, name: str) -> str | None:
         """A request header; repeated ones joined with a comma."""
         raise NotImplementedError

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from difflib import get_close_matches
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict
 
 from ..errors import ConfigurationError
+from .context import ATTRIBUTES, USER_ATTRIBUTES
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -14,10 +16,29 @@ if TYPE_CHECKING:
     from ..bound import BoundFlags
     from ..model import Ruleset
 
-__all__ = ["GATE_ATTRIBUTE", "Gate", "GateOptions", "Unknown", "explain_unknown", "gate_of", "nearest", "unknown_keys"]
+__all__ = [
+    "GATE_ATTRIBUTE",
+    "Gate",
+    "GateOptions",
+    "Unknown",
+    "explain_unknown",
+    "gate_of",
+    "gates_on",
+    "nearest",
+    "unknown_keys",
+]
 
 GATE_ATTRIBUTE: Final = "__flag_gate__"
 """Where an adapter leaves the gate on what it wrapped, so that start-up checks find it."""
+
+
+_REDIRECTS: Final = (301, 302, 303, 307, 308)
+_REFUSALS: Final = tuple(int(status) for status in HTTPStatus if status >= 400)
+"""Those that have a name: frameworks know no others."""
+
+_ASKING: Final = frozenset({302, 303, 307, 401, 403})
+_OF_ANYBODY: Final = ATTRIBUTES - USER_ATTRIBUTES
+"""Attributes that stay what they are when somebody signs in."""
 
 
 class GateOptions(TypedDict, total=False):
@@ -34,7 +55,7 @@ class GateOptions(TypedDict, total=False):
     redirect_to: str | None
     """Where to go where the gate is shut: a path, a URL, or a route's name where the framework has them."""
     status: int
-    """The status where the gate is shut; 404, because a gated page does not exist."""
+    """The status where the gate is shut: 404, because a gated page does not exist; beside ``redirect_to``, 302."""
 
 
 class _Term(NamedTuple):
@@ -63,11 +84,20 @@ class Gate:
         self.keys = tuple(dict.fromkeys(term.key for term in self._terms))
         self.otherwise = options.get("otherwise")
         self.redirect_to = options.get("redirect_to")
-        self.status = options.get("status", 404)
-        if self.otherwise is not None and self.redirect_to is not None:
-            raise ConfigurationError("flag_required: give otherwise= or redirect_to=, not both")
-        if not isinstance(self.status, int) or not 300 <= self.status <= 599:
-            raise ConfigurationError(f"flag_required: status={self.status!r} is not a status that refuses (400 to 599)")
+        self.status = _status(options)
+
+    @property
+    def hides(self) -> bool:
+        """Whether a page behind the gate does not exist while it is shut: 404, whatever is asked of it."""
+        return self.status == 404 and self.otherwise is None
+
+    def may_tell(self, status: int, here: BoundFlags) -> bool:
+        """Whether an answer that was given before the gate was asked may leave although the gate is shut.
+
+        Only one that asks for credentials (a redirect to a login page, 401, 403), where signing in could open the gate.
+        """
+        asks = status in _ASKING
+        return asks and any(not _OF_ANYBODY.issuperset(here.plan.reads(key)) for key in self.keys)
 
     def allows(self, here: BoundFlags) -> bool:
         """Whether the gate is open for this request."""
@@ -103,6 +133,24 @@ def _chosen(key: str | None, options: GateOptions) -> tuple[Sequence[str], bool]
     return terms, name == "any"
 
 
+def _status(options: GateOptions) -> int:
+    """The status of a gate that is shut; refused where it would say another thing than what answers."""
+    redirects, other = options.get("redirect_to") is not None, options.get("otherwise") is not None
+    if redirects and other:
+        raise ConfigurationError("flag_required: give otherwise= or redirect_to=, not both")
+    status = options.get("status", 302 if redirects else 404)
+    if "status" in options and other:
+        raise ConfigurationError(
+            f"flag_required: status={status!r} says nothing beside otherwise=, which answers itself"
+        )
+    allowed = _REDIRECTS if redirects else _REFUSALS
+    if not isinstance(status, int) or isinstance(status, bool) or status not in allowed:
+        cure = "one that redirects (301, 302, 303, 307 or 308)" if redirects else "one that refuses (403, 404, 410, …)"
+        hint = "; to send visitors elsewhere, say where: redirect_to=" if status in _REDIRECTS and not redirects else ""
+        raise ConfigurationError(f"flag_required: status={status!r}: give {cure}{hint}")
+    return int(status)
+
+
 def _term(text: str) -> _Term:
     key = text.removeprefix("!").strip()
     if not key:
@@ -122,6 +170,18 @@ def gate_of(wrapped: object) -> Gate | None:
     """The gate that an adapter left on a view, a class or a dependency."""
     gate = getattr(wrapped, GATE_ATTRIBUTE, None)
     return gate if isinstance(gate, Gate) else None
+
+
+def gates_on(wrapped: object) -> Iterator[Gate]:
+    """Every gate on a view: its own, and those of the functions that it decorates."""
+    seen: dict[int, object] = {}
+    while wrapped is not None and id(wrapped) not in seen:
+        seen[id(wrapped)] = wrapped
+        gate = gate_of(wrapped)
+        if gate is not None and id(gate) not in seen:  # decorators copy what the function below them has
+            seen[id(gate)] = gate
+            yield gate
+        wrapped = getattr(wrapped, "__wrapped__", None)
 
 
 class Unknown(NamedTuple):

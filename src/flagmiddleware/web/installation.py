@@ -11,6 +11,7 @@ from ..flags import Flags
 from ..sources import open_source
 from ..sources.urls import SETTINGS as SOURCE_SETTINGS
 from .caching import PRIVATE, PUBLIC, CachePolicy, CacheRules, make_policy, patch
+from .context import PROMISED
 from .current import register
 from .debug import debug_headers
 from .derivation import Derivation
@@ -48,6 +49,8 @@ class Installation:
         "overrides",
         "owns_flags",
         "plain_plan",
+        "progress_key",
+        "promise",
         "say",
         "signs",
     )
@@ -64,6 +67,9 @@ class Installation:
         # Looked at in every request, and by themselves, because a method call costs as much as what it saves.
         self.debugs = options.debug_header is not False
         self.signs = bool(self.overrides)
+        self.promise = PROMISED if facts.makes_bodies_late else True
+        """What a context is told of headers that call an answer public."""
+        self.progress_key = facts.progress_key
         self.plain_plan: Plan | None = None
         """The plan of which it is known that its requests need no trace, no tester's overrides and no schedule."""
         self.closed = False
@@ -150,20 +156,23 @@ class Installation:
         """
         kind = type(here)
         if kind is Unbound:
-            here.headers_sent = True
+            here.headers_sent = True if streaming else self.promise
             return PRIVATE if streaming else PUBLIC
         context: Any = here.context
-        context.sent = True
         if streaming or kind is not RequestFlags or here.plan.next_change is not None:
+            context.sent = True
             return None
-        rules = self._rules
         if context.is_plain:
-            policy = rules.known.get(tuple(context))
-            if policy is not None and (not policy.private or self.derivation.authorization(context.request) is None):
+            policy = self._rules.known.get(tuple(context))
+            if policy is not None and not policy.private:
+                context.sent = self.promise
                 return policy
         elif context.minted is not None:
+            context.sent = True
             return None
-        return rules.policy(context)
+        policy = self._rules.policy(context)
+        context.sent = True if policy.private else self.promise
+        return policy
 
     def _patch(self, here: RequestFlags, headers: HeaderView, streaming: bool) -> None:
         context, debugging = here.web_context, here.is_debugging
@@ -176,13 +185,15 @@ class Installation:
         if debugging:
             for name, value in debug_headers(here.evaluated()):
                 headers.add(name, value)
-        if streaming and not policy.private:
+        if (streaming or self.promise == PROMISED) and not (policy.private or here.qa):
             context.seal()
 
     def body_sent(self, here: RequestFlags) -> None:
         """The body left: work in the background may read whatever it likes."""
         if here.is_bound:
             here.web_context.unseal()
+        else:
+            here.headers_sent = True
 
     def observe(self, here: RequestFlags, status: int = 200, *, raised: bool = False) -> None:
         """Tell the observers about a request that read flags; nothing is computed where there are none."""

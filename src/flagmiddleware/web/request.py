@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from ..bound import BoundFlags, OverriddenFlags
 from ..model import Evaluation, Ruleset
 from ..overrides import ACTIVE
-from .context import UNREAD, USER_ATTRIBUTES, WebContext
+from .context import PROMISED, UNREAD, USER_ATTRIBUTES, WebContext
 from .debug import Trace, TracingMemo
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class RequestFlags(OverriddenFlags, kw_only=True, eq=False, weakref=True):
     request: Any
     started: float | None = None  # when the request began, where an observer wants to know how long it took
     preloaded: bool = False
-    headers_sent: bool = False
+    headers_sent: int = False
     is_bound: ClassVar[bool] = True
     """Whether anything was read."""
 
@@ -93,6 +93,15 @@ class RequestFlags(OverriddenFlags, kw_only=True, eq=False, weakref=True):
             for key in decided.keys() - kept:
                 memo.pop(key, None)
 
+    def learn_user(self) -> None:
+        """The framework has learnt who asks. What was decided for nobody stays; flags that are read now are right."""
+        if not self.is_bound or self.web_context.user_object is not None:
+            return
+        early = [key for key in self.evaluated() if not USER_ATTRIBUTES.isdisjoint(self.plan.reads(key))]
+        told = "the user was made known after %s had been decided for nobody; make it known before flags are read"
+        self.installation.say(told, ", ".join(early))
+        self.web_context.forget_user()
+
     def __repr__(self) -> str:
         return BoundFlags.__repr__(self) if self.is_bound else "<RequestFlags, nothing read>"
 
@@ -145,7 +154,8 @@ class Unbound(RequestFlags, kw_only=True, eq=False, weakref=True):
         context = WebContext()
         context.derivation = installation.derivation
         context.request = self.request
-        context.sent = self.headers_sent
+        sent, key = self.headers_sent, installation.progress_key
+        context.sent = PROMISED if key and not sent and key in self.request else sent
         context.is_plain = True
         context.key_bytes = None
         context.user_object = UNREAD
@@ -177,11 +187,17 @@ class Unbound(RequestFlags, kw_only=True, eq=False, weakref=True):
 
     def _follow_link(self, ruleset: Ruleset) -> None:
         installation = self.installation
-        overrides = installation.overrides.of(self.request, ruleset)
-        if overrides:
+        facts, request = installation.facts, self.request
+        overrides = installation.overrides.of(request, ruleset)
+        late = bool(overrides) and self.context_field.sent == PROMISED and not facts.is_over(request)
+        if late and not facts.make_private(request):
+            installation.say(
+                "a QA override came too late: the headers had called the answer public; preload(…) its flags"
+            )
+        elif overrides:
             self.qa = overrides
-            if installation.facts.touches:  # an override reads no attribute, and yet decides what is shown to whom
-                installation.facts.touched(self.request, "qa")
+            if facts.touches:  # an override reads no attribute, and yet decides what is shown to whom
+                facts.touched(request, "qa")
 
     def is_enabled(self, key: str) -> bool:
         """Whether a variant other than ``off`` is served; false for an unknown flag."""

@@ -78,7 +78,7 @@ class SharedAdmin(_Desked):
     """The segments and the release policy: one page, since there is one of each."""
 
     form = SharedForm
-    fields = ("segments", "policy", "reason", "revision")
+    fields = ("segments", "policy", "reason", "override", "revision")
     list_display = ("__str__", "segments", "roles")
 
     @admin.display(description="segments")

@@ -13,9 +13,9 @@ from ...model import Flag, Ruleset
 from ...release import edits
 from ...release.documents import Documents
 from ...release.everywhere import Reached, judge_everywhere, reached, refusals
-from ...release.logic import expand
 from ...release.permissions import Actor, Permission, may
 from ...release.policy import Policy, read_policy
+from ...release.reach import uses_changed_segment
 from ...sources.base import Change
 from .source import OrmSource
 from .writing import document
@@ -100,7 +100,7 @@ class Desk:
         found: dict[str, Flag] = {}
         for environment in (None, *self.documents.environments()):
             old, new = (self._parse(text, strict=False, environment=environment) for text in (self.data, data))
-            found |= {key: flag for key, flag in old.flags.items() if _moves(flag, old, new)}
+            found |= {key: flag for key, flag in old.flags.items() if uses_changed_segment(flag, old, flag, new)}
         return [self.ruleset.flags[key] for key in found]
 
     def broken_rules(self, data: bytes, now: float) -> list[str]:
@@ -134,12 +134,6 @@ class Desk:
         if expected is not None and expected != (self.revision or ""):
             raise ConflictError(f"the flags are at revision {self.revision}, not {expected}, which you looked at")
         return OrmSource(self.using).write(change, self.revision)
-
-
-def _moves(flag: Flag, old: Ruleset, new: Ruleset) -> bool:
-    conditions = [rule.condition for rule in flag.rules]
-    before, after = ([expand(condition, one.segments) for condition in conditions] for one in (old, new))
-    return before != after or repr(before) != repr(after)  # true is not 1
 
 
 def _kill(documents: Documents, key: str) -> bytes:

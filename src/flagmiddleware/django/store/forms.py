@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from django import forms
 
 from ...errors import RulesetError
+from ...model import Flag
 from .editing import Desk, pretty
 from .models import StoredFlag, StoreState
 
@@ -29,6 +30,11 @@ class _Form(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs 
     document = b""  # what is to be written, once it was checked
 
     reason = forms.CharField(widget=forms.Textarea(attrs={"rows": 2, "cols": 80}), help_text="Goes into the history.")
+    override = forms.CharField(
+        required=False,
+        widget=forms.TextInput(attrs={"size": 80}),
+        help_text="Why the policy is broken, where it has to be. Goes into the history, too.",
+    )
     revision = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -49,15 +55,29 @@ class _Form(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs 
         """Set ``document``, or raise ValidationError."""
         raise NotImplementedError
 
+    def judge(self, cleaned: dict[str, Any], *flags: Flag | None) -> None:
+        """Refuse a step that breaks the policy, unless it is overridden by who may do that to each of ``flags``."""
+        broken = self.desk.broken_rules(self.document, time.time())
+        if not broken:
+            return
+        override = (cleaned.get("override") or "").strip()
+        if not override:
+            raise forms.ValidationError([*broken, "Nothing was written. With a reason to override it goes ahead."])
+        refused = [permission.why for flag in flags if not (permission := self.desk.may("override", flag))]
+        if refused:
+            raise forms.ValidationError([*broken, *(f"Not allowed: {why}." for why in dict.fromkeys(refused))])
+        self.permit("override")
+        cleaned["reason"] += f" (override: {override})"
+
+    def permit(self, action: str) -> None:
+        """Refuse what the user may not do in some environment that the change reaches."""
+        refused = self.desk.refusals(self.document, action)
+        if refused:
+            raise forms.ValidationError([f"Not allowed: {why}." for why in refused])
+
 
 class FlagForm(_Form):
     """Checks the whole document that the change would make, and the policy."""
-
-    override = forms.CharField(
-        required=False,
-        widget=forms.TextInput(attrs={"size": 80}),
-        help_text="Why the policy is broken, where it has to be. Goes into the history, too.",
-    )
 
     class Meta:
         """The flag's own fields."""
@@ -90,21 +110,8 @@ class FlagForm(_Form):
         allowed = self.desk.may("ramp", flag if flag is not None else ruleset.flags[key])
         if not allowed:
             raise forms.ValidationError(f"Not allowed: {allowed.why}.")
-        self._permit("ramp")
-        broken = self.desk.broken_rules(self.document, time.time())
-        if broken and not (cleaned.get("override") or "").strip():
-            raise forms.ValidationError([*broken, "Nothing was written. With a reason to override it goes ahead."])
-        permission = self.desk.may("override", flag)
-        if broken and not permission:
-            raise forms.ValidationError([*broken, f"Not allowed: {permission.why}."])
-        if broken:
-            self._permit("override")
-            cleaned["reason"] += f" (override: {cleaned['override'].strip()})"
-
-    def _permit(self, action: str) -> None:
-        refused = self.desk.refusals(self.document, action)
-        if refused:
-            raise forms.ValidationError([f"Not allowed: {why}." for why in refused])
+        self.permit("ramp")
+        self.judge(cleaned, flag)
 
 
 class SharedForm(_Form):
@@ -150,10 +157,12 @@ class SharedForm(_Form):
         changed = fields["policy"] != self.desk.shared.get("policy", {})
         allowed = [self.desk.may("policy", None)] if changed else []
         # A segment decides for every flag that names it, so it takes what changing each of them takes.
-        allowed += [self.desk.may("ramp", flag) for flag in self.desk.moved_by(self.document)]
+        moved = self.desk.moved_by(self.document)
+        allowed += [self.desk.may("ramp", flag) for flag in moved]
         refused = [permission.why for permission in allowed if not permission]
         if refused:
             raise forms.ValidationError([f"Not allowed: {why}." for why in dict.fromkeys(refused)])
+        self.judge(cleaned, *moved)
 
 
 def _by_field(error: RulesetError) -> dict[str, list[str]]:

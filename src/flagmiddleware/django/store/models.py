@@ -46,6 +46,9 @@ class StoreState(models.Model):
     link: models.CharField[str, str] = models.CharField(
         max_length=64, help_text="The hash of the newest entry of the history."
     )
+    place: models.BigIntegerField[int | None, int | None] = models.BigIntegerField(
+        null=True, help_text="How many entries the history has, since they were counted."
+    )
 
     class Meta:
         """One row has no plural; what people change in it is what its name says."""
@@ -60,10 +63,11 @@ class StoreState(models.Model):
 class HistoryEntry(models.Model):
     """One flag, changed: from what to what, by whom, why. Entries are neither edited nor deleted.
 
-    ``flag`` is empty where what all flags share was changed; ``at`` is seconds since 1970; ``link`` chains the entry
-    to the one before, so that a rewritten history shows. ``was`` and ``will`` say in words what ``old`` and ``new``
-    say in JSON, the exposures are shares of everyone (0 … 1), ``environment`` is where that holds (empty: everywhere).
-    Those are None where they are not known: in what all flags share, and in entries from before they were kept.
+    ``flag`` is empty where what all flags share was changed; ``at`` is seconds since 1970; ``place`` counts entries,
+    and ``link`` chains each to the one before, so that a history that was rewritten or cut shows. ``was`` and ``will``
+    say in words what ``old`` and ``new`` say in JSON, the exposures are shares of everyone (0 … 1), ``environment``
+    is where that holds (empty: everywhere). Those are None where they are not known: in what all flags share, and in
+    entries from before they were kept.
     """
 
     revision: models.BigIntegerField[int, int] = models.BigIntegerField(db_index=True)
@@ -81,6 +85,7 @@ class HistoryEntry(models.Model):
     exposure_after: models.FloatField[float | None, float | None] = models.FloatField(null=True)
     app_revision: models.CharField[str | None, str | None] = models.CharField(max_length=_LONGEST_KEY, null=True)
     at: models.FloatField[float, float] = models.FloatField()
+    place: models.BigIntegerField[int | None, int | None] = models.BigIntegerField(null=True)
     link: models.CharField[str, str] = models.CharField(max_length=64)
 
     class Meta:
@@ -116,6 +121,7 @@ class HistoryEntry(models.Model):
             "exposure_before": None if self.exposure_before is None else repr(self.exposure_before),
             "exposure_after": None if self.exposure_after is None else repr(self.exposure_after),
             "app_revision": self.app_revision,
+            "place": None if self.place is None else str(self.place),
         }
         return {
             "revision": str(self.revision),

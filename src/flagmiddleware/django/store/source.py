@@ -185,6 +185,13 @@ class OrmSource:
 
         return [entry.as_record() for entry in HistoryEntry.objects.using(self.using).order_by("-id")[:count]]
 
+    def head(self) -> str:
+        """What the definitions say of their newest change, as :func:`.chain.head_of` names it; empty: nothing."""
+        from .models import StoreState
+
+        state = StoreState.objects.using(self.using).filter(pk=StoreState.THE_ONE).first()
+        return f"{state.place or 0} {state.link}" if state is not None and state.link else ""
+
     def document(self, revision: str) -> bytes | None:
         """The document as it was at a revision of the present epoch; None where there was none."""
         from .past import document_at

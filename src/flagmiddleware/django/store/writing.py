@@ -125,7 +125,7 @@ def _entries(state: StoreState, top: str, changes: list[_Texts]) -> list[_Texts]
 
 
 def _record(entries: Iterable[_Texts], change: Change, state: StoreState, using: str) -> str:
-    """Add to the history; returns its newest link."""
+    """Add to the history, and count it; returns its newest link."""
     newest, at = state.link, time.time()
     words = _words(change.records)
     shared = {
@@ -136,11 +136,12 @@ def _record(entries: Iterable[_Texts], change: Change, state: StoreState, using:
         "revision": state.revision,
         "at": at,
     }
-    made = []
-    for key, old, new in entries:
-        entry = HistoryEntry(flag=key, old=old, new=new, **shared, **words.get(key, {}))
+    made: list[HistoryEntry] = []
+    for number, (key, old, new) in enumerate(entries, (state.place or 0) + 1):
+        entry = HistoryEntry(place=number, flag=key, old=old, new=new, **shared, **words.get(key, {}))
         entry.link = newest = link(newest, entry.as_record())
         made.append(entry)
+    state.place = (state.place or 0) + len(made)
     HistoryEntry.objects.using(using).bulk_create(made, batch_size=_BATCH)
     return newest
 

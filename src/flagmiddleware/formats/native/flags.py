@@ -135,7 +135,7 @@ def _risk(scope: Scope, document: dict[str, Any], field: str) -> Risk | None:
             near = nearest(risk[side], _LEVELS) if risk[side].__class__ is str else ""
             scope.report(risk, side, expected("low or high", risk[side]) + near)
     made = Risk(risk.get("technical", ""), risk.get("business", ""))
-    return scope.once(made)
+    return scope.once(made) if made.technical.__class__ is made.business.__class__ is str else made
 
 
 def _expires(scope: Scope, document: dict[str, Any], field: str) -> str | None:
@@ -243,9 +243,7 @@ def _tests(scope: Scope, document: dict[str, Any], flag: Flag, environments: Map
         return ()
 
 
-def _example(
-    scope: Scope, tests: list[Any], index: int, flag: Flag, environments: Mapping[str, Flag]
-) -> _Row | None:
+def _example(scope: Scope, tests: list[Any], index: int, flag: Flag, environments: Mapping[str, Flag]) -> _Row | None:
     test = tests[index]
     if test.__class__ is not dict:
         scope.wrong(tests, index, "an example, such as {given: {user: user-42}, expect: true}")

@@ -18,6 +18,7 @@ from ...collector import paused_collector
 from ...errors import Problem, RulesetError
 from ...model import Flag, Ruleset
 from ..syntax import read, syntax_of
+from . import recognises
 from .cutting import Pieces, Texts, cut
 from .ruleset import Builder
 from .scope import Scope
@@ -98,15 +99,20 @@ class _Line(NamedTuple):
 
 
 class _Memory(NamedTuple):
-    """The last document: the texts of its flags and what became of them, in one order; whether all of them are here
-    and none has prerequisites.
+    """The last document: the texts of its flags and what became of them, in one order; by key what the environments
+    change, where they do; whether all flags are here and none has prerequisites.
     """
 
     head: bytes
     texts: Texts | Sequence[bytes]
-    entries: Sequence[_Line]
+    flags: Sequence[Flag]
+    environments: Mapping[str, Mapping[str, Flag]]
     is_simple: bool
     ruleset: Ruleset
+
+    def line(self, flag: Flag) -> _Line:
+        """All that is known of a flag."""
+        return _Line(flag.key, flag, self.environments.get(flag.key, _NO_ENVIRONMENTS))
 
 
 class LineReader:
@@ -121,22 +127,26 @@ class LineReader:
 
     def __init__(self, environment: str | None = None) -> None:
         self._environment = environment
-        self._memory = _Memory(b"", (), (), False, Ruleset(flags={}))
+        self._memory = _Memory(b"", (), (), {}, False, Ruleset(flags={}))
         self._whole: tuple[bytes, Ruleset] | None = None
 
     def remember(self, data: bytes, ruleset: Ruleset) -> None:
         """Take what the full parser made of a text without problems; the next one need not be read in full then."""
         self._whole = (data, ruleset)  # cut up when there is a next one
 
-    def read(self, data: bytes, name: str = "") -> Ruleset | None:
-        """The ruleset of the text; None where it has to be read in full: some problem, or too little known of it."""
+    def read(self, data: bytes, name: str = "", *, only_known: bool = True) -> Ruleset | None:
+        """The ruleset of the text; None where it has to be read in full: some problem, or too little known of it.
+
+        With ``only_known`` off little has to be known: it is read in pieces all the same, which takes a fifth longer
+        and never holds a whole big document as plain data.
+        """
         pieces = cut(data)
         if pieces is None or pieces.syntax != syntax_of(name, data):
             return None
         if self._whole is not None:
             self._memory = self._recall(*self._whole)
             self._whole = None
-        if pieces.keys and pieces.head != self._memory.head:
+        if only_known and pieces.keys and pieces.head != self._memory.head:
             return None  # pieces cost more than the whole does, unless most of them are known
         with paused_collector():
             memory = self._read_few(pieces, name) or self._read_all(pieces, name)
@@ -151,12 +161,10 @@ class LineReader:
             return self._memory
         # A flag that is another one in some environment is not known whole.
         simple = [
-            place
-            for place, text in enumerate(pieces.texts)
-            if not _is_needy(text) and b"environments" not in text
+            place for place, text in enumerate(pieces.texts) if not _is_needy(text) and b"environments" not in text
         ]
-        entries = [_Line(key, flags[key], _NO_ENVIRONMENTS) for key in map(pieces.keys.__getitem__, simple)]
-        return _Memory(pieces.head, pieces.texts.pick(simple), entries, len(simple) == len(flags), ruleset)
+        known = [flags[pieces.keys[place]] for place in simple]
+        return _Memory(pieces.head, pieces.texts.pick(simple), known, {}, len(simple) == len(flags), ruleset)
 
     def _read_few(self, pieces: Pieces, name: str) -> _Memory | None:
         """What the usual change takes: the same flags in the same order, a few of them defined otherwise."""
@@ -168,17 +176,20 @@ class LineReader:
         if len(part) > _BATCH or any(map(_is_needy, part)):
             return None
         found = _build(pieces, part, name, Scope())
-        if found is None or [line.key for line in found[0]] != [last.entries[place].key for place in places]:
+        if found is None or [line.key for line in found[0]] != [last.flags[place].key for place in places]:
             return None
-        entries, flags = list(last.entries), dict(last.ruleset.flags)
+        known, environments, flags = list(last.flags), dict(last.environments), dict(last.ruleset.flags)
         for place, line in zip(places, found[0], strict=True):
-            entries[place] = line
+            known[place] = line.flag
+            environments.pop(line.key, None)
+            if line.environments:
+                environments[line.key] = line.environments
             flags[line.key] = line.environments.get(self._environment or "", line.flag)
-        return _Memory(pieces.head, texts, entries, True, replace(last.ruleset, flags=flags))
+        return _Memory(pieces.head, texts, known, environments, True, replace(last.ruleset, flags=flags))
 
     def _read_all(self, pieces: Pieces, name: str) -> _Memory | None:
         last, texts = self._memory, pieces.texts
-        known = dict(zip(last.texts, last.entries, strict=True)) if last.head == pieces.head else {}
+        known = dict(zip(last.texts, map(last.line, last.flags), strict=True)) if last.head == pieces.head else {}
         # A flag with prerequisites is read each time, and last, since its problems depend on other flags.
         needing = [text for text in texts if _is_needy(text)]
         fresh = [text for text in texts if text not in known and not _is_needy(text)]
@@ -200,7 +211,8 @@ class LineReader:
         if len(flags) != len(texts):
             return None
         ruleset = replace(found[1].ruleset(self._environment), flags=flags)
-        return _Memory(pieces.head, texts, entries, not needing, ruleset)
+        environments = {entry.key: entry.environments for entry in entries if entry.environments}
+        return _Memory(pieces.head, texts, [entry.flag for entry in entries], environments, not needing, ruleset)
 
 
 def _is_needy(text: bytes) -> bool:
@@ -217,7 +229,7 @@ def _build(
     except RulesetError:
         return None
     flags = document.tree.get("flags") if isinstance(document.tree, dict) else None
-    if not isinstance(flags, dict) or len(flags) != len(texts):
+    if not isinstance(flags, dict) or len(flags) != len(texts) or not recognises(document.tree):
         return None
     builder = Builder([document], scope)
     for line in others:

@@ -7,7 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any, Final
 
 from ...model import AllOf, AnyOf, Condition, Flag, InSegment, Not
-from ..words import listed, nearest
+from ..words import listed, nearest, show
 from .scope import Scope
 
 __all__ = ["LONGEST_CHAIN", "MOST_STEPS", "check_requirements", "check_segments", "segments_in"]
@@ -60,7 +60,7 @@ def check_requirements(
             for variant in requirement.variants:
                 if variant not in target.variants:
                     near = nearest(variant, target.variants) or f"; variants: {listed(target.variants)}"
-                    message = f'"{requirement.key}" has no variant "{variant[:60]}"{near}'
+                    message = f'"{requirement.key}" has no variant {show(variant)}{near}'
                     scope.report(document["requires"], requirement.key, message)
     _check(graph, lambda key, message: scope.report(holders[key], "requires", f"prerequisites {message}"))
 

@@ -141,7 +141,7 @@ def read_variant(scope: Scope, holder: Any, key: str | int, variants: Mapping[st
         return "off"
     owners = [variant for variant, value in variants.items() if value == name and value.__class__ is name.__class__]
     if owners:
-        scope.report(holder, key, f'{show(name)} is a value; write the name of its variant, "{owners[0]}"')
+        scope.report(holder, key, f"{show(name)} is a value; write the name of its variant, {show(owners[0])}")
     elif name.__class__ is str:
         near = nearest(name, variants) or f"; variants: {listed(variants)}"
         scope.report(holder, key, f"there is no variant {show(name)}{near}")

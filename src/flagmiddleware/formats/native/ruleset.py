@@ -83,7 +83,7 @@ class Builder:
         segments = scope.mapping(tree, "segments", "names and conditions") if "segments" in tree else {}
         for name in segments:
             if name in self.segment_homes:
-                scope.report(segments, name, f'the segment "{name[:60]}" is in another file of this folder, too')
+                scope.report(segments, name, f"the segment {show(name)} is in another file of this folder, too")
             elif not name:
                 scope.report(segments, name, "a segment must have a name")
             else:
@@ -111,7 +111,7 @@ class Builder:
         check_keys(scope, flags)
         for key, body in flags.items():
             if key in homes:
-                message = f'the flag "{key[:60]}" is in {homes[key].name or "another file"}, too; keep one of them'
+                message = f"the flag {show(key)} is in {homes[key].name or 'another file'}, too; keep one of them"
                 scope.report(flags, key, message)
                 continue
             homes[key] = document

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 from ...bucketing import cuts
 from ...model import AllOf, Condition, InSegment, Operator, Ramp, Rollout, Rule, Schedule, Serve, Share, Split, Test
 from ..syntax import Finding, is_deeper
-from ..words import expected, nearest
+from ..words import expected, nearest, show
 from .scalars import read_instant, read_share
 
 __all__ = ["Scope"]
@@ -254,4 +254,4 @@ class Scope:
         # Whoever renamed a flag that thousands name wants to know soon, more than to be told the new name each time.
         self.patience -= len(names)
         near = nearest(name, names) if self.patience > 0 else ""
-        self.report(holder, key, f'there is no {what} "{name[:60]}"{near}')
+        self.report(holder, key, f"there is no {what} {show(name)}{near}")
