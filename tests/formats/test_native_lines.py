@@ -114,3 +114,9 @@ def test_several_files_become_one_document() -> None:
     found = parse(data)
     assert list(found.flags) == ["a", "b"]
     assert found.attributes == ("plan", "age")
+
+
+def test_another_dialects_mark_is_seen_in_a_document_of_lines() -> None:
+    """A store's layout is no reason to take flagd's file, or one that may be either, for ours."""
+    text = lay_out({"version": 1, "$schema": "https://flagd.dev/schema/v0/flags.json"}, {"a": {}, "b": {}})
+    assert LineReader().read(text) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import Any
 
@@ -463,3 +464,13 @@ def test_a_key_of_too_many_digits_is_no_text() -> None:
     """A mapping in the program, too, whose key Python will not write out is told in words."""
     with pytest.raises(RulesetError, match="flags: a key must be text, found a number beyond all bounds"):
         parse_document({"version": 1, "flags": {10**5000: {}}})  # type: ignore[dict-item]
+
+
+def test_a_name_that_nothing_has_stays_on_its_line() -> None:
+    """Whatever letters the names in a file have, each problem is one line of a log."""
+    rules = [{"split": {"a\nb": 1}}, {"serve": "a\nb"}, {"if": {"segment": "c\nd"}, "serve": "blue"}]
+    flag = {"variants": {"blue": "x\ny", "red": "r"}, "off": "x\ny", "rules": rules}
+    with pytest.raises(RulesetError) as caught:
+        parse(json.dumps({"version": 1, "flags": {"a": flag}}).encode())
+    assert len(caught.value.problems) == 4
+    assert not any("\n" in str(problem) for problem in caught.value.problems)
