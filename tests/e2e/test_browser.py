@@ -66,6 +66,7 @@ def test_a_visitor_keeps_their_colour(browser: Browser, shop: Shop) -> None:
         page.goto("/")
         assert page.context.cookies() == []
         buy(page)
+        page.wait_for_load_state("load")  # its style sheet, too
         button = page.get_by_role("link", name="Check out")
         colour = button.evaluate("element => getComputedStyle(element).backgroundColor")
         (cookie,) = [cookie for cookie in page.context.cookies() if cookie["name"] == "flags_visitor"]
