@@ -16,7 +16,6 @@ _SHORT: Final = 32
 _FEW: Final = 1000
 """Values remembered for each header."""
 
-
 SENT: Final = "flagmiddleware.sent"
 """Where a scope keeps the newest message of its response: there, because a field takes twice as long to set."""
 
@@ -29,15 +28,15 @@ class ASGIFacts(Facts[Scope]):
     makes_bodies_late = True
     progress_key = SENT
 
+    def __init__(self) -> None:
+        # Names come from the options and from this package, so this is as small as they are.
+        self._readers: dict[str, Callable[[Scope], str | None]] = {}
+
     def is_over(self, request: Scope) -> bool:
         """Whether the last part of the body was sent, or the application has returned."""
         last = request.get(SENT)
         is_last = last is not None and last["type"] in _BODIES and not last.get("more_body", False)
         return is_last or request.get("state") is None
-
-    def __init__(self) -> None:
-        # Names come from the options and from this package, so this is as small as they are.
-        self._readers: dict[str, Callable[[Scope], str | None]] = {}
 
     def header(self, request: Scope, name: str) -> str | None:
         """A request header; repeated ones joined."""
@@ -110,7 +109,7 @@ def _decoded(value: Any, texts: dict[bytes | None, str | None], *, upper: bool) 
     text: str | None = None
     if len(value) <= LONGEST_HEADER:
         text = value.decode("latin-1").strip()
-        text = text.upper() if upper and text else text
+        text = text.upper() if upper else text
     if len(value) <= _SHORT and len(texts) < _FEW:
         texts[bytes(value)] = text
     return text

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
-from ..web.gate import explain_unknown, gate_of, gates_on, unknown_keys
+from ..web.gate import explain_unknown, gate_of, unknown_keys
 from ..web.jinja_scan import template_mentions
 from ..web.mentions import unknown_mentions
+from .gate import gates_of_view
 
 if TYPE_CHECKING:
     from ..web.gate import Gate
@@ -45,9 +46,7 @@ def warn_of_unknown_keys(app: Flask, installation: Installation) -> None:
 
 def _gates(app: Flask) -> Iterator[tuple[str, Gate]]:
     for endpoint, view in app.view_functions.items():
-        # A view class's function carries the gate of its decorators, a decorated class its own.
-        gates = {id(gate): gate for part in (view, getattr(view, "view_class", None)) for gate in gates_on(part)}
-        yield from ((f"endpoint {endpoint!r}", gate) for gate in gates.values())
+        yield from ((f"endpoint {endpoint!r}", gate) for gate in gates_of_view(view))
     for name, guards in app.before_request_funcs.items():
         for gate in filter(None, map(gate_of, guards)):
             yield f"blueprint {name!r}", gate

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import wraps
 from inspect import isawaitable, iscoroutinefunction
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,7 +11,7 @@ from flask import Blueprint, Response, abort, current_app, redirect, request, ur
 from flask.views import View
 from werkzeug.exceptions import default_exceptions
 
-from ..web.gate import GATE_ATTRIBUTE, Gate
+from ..web.gate import GATE_ATTRIBUTE, Gate, gates_on
 from .reach import current_flags
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..web.gate import GateOptions
 
-__all__ = ["flag_required"]
+__all__ = ["flag_required", "gates_of_view"]
 
 T = TypeVar("T", bound="Callable[..., Any] | Blueprint")
 
@@ -84,6 +84,16 @@ def _shut(gate: Gate, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return redirect(_address(gate.redirect_to), gate.status)
     # An answer of its own for the statuses that Werkzeug has no exception for (402, 426).
     abort(gate.status if gate.status in default_exceptions else Response(status=gate.status))
+
+
+def gates_of_view(view: Any) -> Iterator[Gate]:
+    """Each gate on what serves an endpoint: a view class has its own, and its function those of its decorators."""
+    seen: set[int] = set()
+    for part in (view, getattr(view, "view_class", None)):
+        for gate in gates_on(part):
+            if id(gate) not in seen:
+                seen.add(id(gate))
+                yield gate
 
 
 def _address(target: str) -> str:

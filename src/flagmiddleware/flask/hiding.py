@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import MapAdapter, RequestRedirect, Rule
 
 from ..web.gate import Gate, gates_on
+from .gate import gates_of_view
 from .reach import flags_from
 
 if TYPE_CHECKING:
@@ -82,8 +83,7 @@ class _Hiding:
 
     def _gates(self, endpoint: str) -> Iterator[Gate]:
         view = self._app.view_functions.get(endpoint)
-        yield from gates_on(view)
-        yield from gates_on(getattr(view, "view_class", None))
+        yield from gates_of_view(view)
         blueprint = endpoint.rpartition(".")[0]
         while blueprint:
             for guard in self._app.before_request_funcs.get(blueprint, ()):

@@ -64,7 +64,7 @@ def parse_files(
     if not files:
         raise RulesetError([Problem("there is no flag file in this folder", file=name)])
     how: dict[str, Any] = {"environment": environment, "strict": strict, "options": options}
-    if format is not None and format != "native" and format not in SYNTAXES:
+    if format is not None and not _is_native(format):
         return _parse_dialect(files, format, how)
     with paused_collector():
         # A call, so that all that was only needed meanwhile is gone when the collector goes on.
@@ -77,7 +77,7 @@ def _read_and_parse(files: Mapping[str, bytes], format: str | None, how: Mapping
     syntax = format if format in SYNTAXES else None
     documents = [read(files[name], name=name, syntax=syntax) for name in sorted(files)]
     found = format or _recognise(documents)
-    if found == "native" or found in SYNTAXES:
+    if _is_native(found):
         return parse_documents(documents, **how)
     return _parse_dialect(files, found, how)
 
@@ -102,13 +102,17 @@ def parse_document(
     how: dict[str, Any] = {"environment": environment, "strict": strict, "options": options}
     read_already = from_mapping(document, name)
     found = format or _recognise([read_already])
-    if found == "native" or found in SYNTAXES:
+    if _is_native(found):
         return parse_documents([read_already], **how)
     try:
         text = msgspec.json.encode(document)  # the other dialects are JSON
     except (TypeError, ValueError, RecursionError) as error:
         raise RulesetError([Problem(f"this is no JSON, which {found} is written in: {error}", file=name)]) from None
     return _parse_dialect({name: text}, found, how)
+
+
+def _is_native(format: str) -> bool:
+    return format == "native" or format in SYNTAXES
 
 
 def _check_format(format: str | None) -> None:
