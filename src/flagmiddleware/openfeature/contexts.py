@@ -14,14 +14,14 @@ from ..flags import Flags
 from ..web.current import running_flags
 from ..web.layered import LayeredContext
 
-__all__ = ["REQUEST", "RequestContextPropagator", "bound", "subject"]
+__all__ = ["REQUEST", "RequestContextPropagator", "Subject", "bound", "subject"]
 
 REQUEST: Final = "flagmiddleware.request"
 """The attribute under which the running request's flags travel through OpenFeature's merging of contexts, which knows
 plain mappings only and would otherwise read, and so resolve, every attribute of a request at each evaluation."""
 
 
-class _Subject(Context):
+class Subject(Context):
     """An evaluation context that the caller gave.
 
     The targeting key stands in for a missing ``user``, as everywhere, but for the dialects that ask for the caller's
@@ -40,9 +40,9 @@ class _Subject(Context):
         return self.get(name)
 
 
-def subject(context: EvaluationContext) -> _Subject:
+def subject(context: EvaluationContext) -> Subject:
     """The context of an evaluation outside of any request."""
-    found: _Subject = _Subject(context.attributes)
+    found: Subject = Subject(context.attributes)
     found.key = context.targeting_key
     found.key_bytes = None
     return found

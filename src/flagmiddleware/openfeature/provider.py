@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from time import monotonic
 from typing import Any, Final, TypeVar
 
 from openfeature.evaluation_context import EvaluationContext
@@ -18,7 +19,7 @@ from ..model import Evaluation, Reason
 from ..overrides import ACTIVE
 from ..plan import Plan
 from ..status import State
-from .contexts import REQUEST, bound, subject
+from .contexts import REQUEST, Subject, bound, subject
 from .details import as_boolean, as_float, as_integer, as_object, as_string, described
 from .watcher import Watcher
 
@@ -166,23 +167,28 @@ class FlagMiddlewareProvider(AbstractProvider):
         self, key: str, default: T, context: EvaluationContext | None, kind: type, convert: Callable[[Any], Any]
     ) -> FlagResolutionDetails[T]:
         constant = self._constants.get(key)
-        if (
-            constant is not None
-            and constant[0] is self.flags.plan
-            and not ACTIVE
-            and constant[1].value.__class__ is kind
-            and (context is None or REQUEST not in context.attributes)
-        ):
-            return constant[1]
+        if constant is not None:
+            plan, details = constant
+            flags = self.flags
+            if (
+                plan is (flags._plan if monotonic() < flags._deadline else flags.plan)  # a call less
+                and not ACTIVE
+                and details.value.__class__ is kind
+                and (context is None or REQUEST not in context.attributes)
+            ):
+                return details
         if context is None or REQUEST in context.attributes:
             evaluation = self._evaluate(key, context)
         else:
-            evaluation = self.flags.evaluate(key, subject(context))  # a call less than by _evaluate
+            asked: Subject = Subject(context.attributes)  # as subject() makes it, two calls less than by _evaluate
+            asked.key = context.targeting_key
+            asked.key_bytes = None
+            evaluation = self.flags.evaluate(key, asked)
         found = self._served.get(id(evaluation))
-        if found is not None and found[0] is evaluation and found[1].value.__class__ is kind:
-            details = found[1]
-        else:
-            details = self._details(evaluation, default, kind, convert)
+        # A constant that is there is of an earlier plan, and is to be kept anew.
+        if found is not None and constant is None and found[0] is evaluation and found[1].value.__class__ is kind:
+            return found[1]
+        details = self._details(evaluation, default, kind, convert)
         if evaluation.reason is _STATIC:
             self._keep(key, evaluation, details)
         return details
