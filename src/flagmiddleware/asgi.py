@@ -7,6 +7,7 @@ from types import MethodType
 from typing import Any, ClassVar, Final, TypeAlias
 
 from .asgi_facts import SENT, ASGIFacts, Scope
+from .bound import NO_OVERRIDES
 from .errors import ConfigurationError
 from .web.caching import SHARED_ONLY
 from .web.current import CURRENT, current_flags
@@ -28,7 +29,6 @@ _KNOWN: Final = frozenset(
 )
 """Response headers that make a difference here."""
 
-_NOTHING: Any = None
 _set, _reset = CURRENT.set, CURRENT.reset
 
 
@@ -86,8 +86,13 @@ class FlagMiddleware:
             await self._serve_other(scope, receive, send)
             return
         # What `_sender`, `_serve` and `_let_go` do, written out: each call less is a hundredth of a small request.
-        flags = installation.flags
-        here = Unbound(_NOTHING, _NOTHING, flags, installation=installation, request=scope)
+        here = Unbound()
+        here.installation = installation
+        here.request = scope
+        here.flags = installation.flags
+        here._one = here._memo = here.draw = here.started = None
+        here.qa = NO_OVERRIDES
+        here.preloaded = here.headers_sent = False
         try:
             state = scope["state"]
         except KeyError:

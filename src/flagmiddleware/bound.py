@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Final
 
 from .answers import fit
 from .context import Context
@@ -15,13 +13,18 @@ from .model import Evaluation, Reason
 from .overrides import ACTIVE, Override, current, override_reads, serve_override
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from .flags import Flags
     from .plan import Plan
 
-__all__ = ["BoundFlags", "OverriddenFlags"]
+__all__ = ["NO_OVERRIDES", "BoundFlags", "OverriddenFlags"]
+
+NO_OVERRIDES: Final[Mapping[str, str]] = MappingProxyType({})
+"""The QA overrides of almost everybody."""
 
 
-class BoundFlags(msgspec.Struct, eq=False, weakref=True):
+class BoundFlags:
     """Flags bound to a context: consistent for its whole life, whatever reloads meanwhile, and memoised.
 
     Made by :meth:`Flags.bind`. The memo is also the record of what was read (:meth:`evaluated`).
@@ -35,14 +38,28 @@ class BoundFlags(msgspec.Struct, eq=False, weakref=True):
     ['beta']
     """
 
+    # Where each of them is made, every slot is set, by :meth:`of` or written out: a constructor would double the cost.
+    __slots__ = ("__weakref__", "_memo", "_one", "context", "draw", "flags", "plan")
+
     plan: Plan
     context: Context
     flags: Flags
     # The memo. Most requests read one flag or none: the first is kept in a tuple, and only more make a dict.
-    _one: tuple[str, Evaluation] | None = None
-    _memo: dict[str, Evaluation] | None = None
-    draw: float | None = None
+    _one: tuple[str, Evaluation] | None
+    _memo: dict[str, Evaluation] | None
+    draw: float | None
     """A dialect's one random draw for this subject, 0 to 1; None until somebody drew."""
+
+    @classmethod
+    def of(cls, plan: Plan, context: Context, flags: Flags, *, draw: float | None = None) -> Self:
+        """The flags of a plan for a context; nothing is decided yet."""
+        here = cls()
+        here.plan = plan
+        here.context = context
+        here.flags = flags
+        here._one = here._memo = None
+        here.draw = draw
+        return here
 
     # -- reading --------------------------------------------------------------------------------------------------
 
@@ -151,7 +168,7 @@ class BoundFlags(msgspec.Struct, eq=False, weakref=True):
 
     def fresh(self) -> BoundFlags:
         """The same subject under the newest plan and with nothing decided yet: for websockets, once per message."""
-        return type(self)(self.flags.plan, self.context, self.flags, draw=self.draw)
+        return BoundFlags.of(self.flags.plan, self.context, self.flags, draw=self.draw)
 
     @property
     def overridden(self) -> dict[str, Evaluation]:
@@ -197,18 +214,29 @@ def _named(context: Any) -> str:
     return f"nobody known (a {type(context).__name__})"
 
 
-class OverriddenFlags(BoundFlags, kw_only=True, eq=False, weakref=True):
+class OverriddenFlags(BoundFlags):
     """Bound flags while test overrides are active or the request carries QA overrides.
 
     Order: test override, then ``enabled``, then QA override, then everything else. ``qa`` maps keys to variants; a
     flag that is killed, not ``qa: true`` or has no such variant is decided as ever.
     """
 
-    qa: Mapping[str, str] = MappingProxyType({})
+    __slots__ = ("qa",)
+
+    qa: Mapping[str, str]
+
+    @classmethod
+    def under(cls, qa: Mapping[str, str] | None, plan: Plan, context: Context, flags: Flags) -> Self:
+        """The flags of a plan for a context, under these QA overrides."""
+        here = cls.of(plan, context, flags)
+        here.qa = qa or NO_OVERRIDES
+        return here
 
     def fresh(self) -> BoundFlags:
         """The same subject and QA overrides under the newest plan, with nothing decided yet."""
-        return OverriddenFlags(self.flags.plan, self.context, self.flags, qa=self.qa, draw=self.draw)
+        here = OverriddenFlags.under(self.qa, self.flags.plan, self.context, self.flags)
+        here.draw = self.draw
+        return here
 
     def is_enabled(self, key: str) -> bool:
         """Whether a variant other than ``off`` is served; false for an unknown flag."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import copy_context
 from time import monotonic
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from .interpreter import Explanation
 
 __all__ = ["Change", "Flags"]
+
+T = TypeVar("T")
 
 _REMEMBERED: Final = 1000  # causes logged once each; beyond that, silence is better than memory without bound
 
@@ -63,6 +66,15 @@ def _as_context(given: Any) -> Context:
         return EMPTY
 
 
+def _apart(read: Callable[..., T], *args: Any, **options: Any) -> T:
+    """What reading definitions returns, and no trace of it in the caller's context.
+
+    Making one Decimal, as percentages do, leaves decimal's variable there, and each request that sets a context
+    variable of its own, as every one here does, then pays half as much again for it.
+    """
+    return copy_context().run(read, *args, **options)
+
+
 class Flags:
     """Feature flags from a source: a path (file or folder), a URL, a Source, a Ruleset, or a document as plain data.
 
@@ -92,7 +104,7 @@ class Flags:
             from . import formats
 
             how: Any = {"environment": environment, "strict": strict, "options": options}
-            source = formats.parse_document(source, format=format, **how)
+            source = _apart(formats.parse_document, source, format=format, **how)
         self.environment = environment
         self.forced: Mapping[str, Override] = {}
         self._subscribers: list[Callable[[Change], None]] = []
@@ -108,7 +120,7 @@ class Flags:
         self._plan = self._holder.plan
         self._table: dict[str, Callable[..., Evaluation]] = {}
         self._deadline = float("inf")
-        self._holder.start(strict=strict)
+        _apart(self._holder.start, strict=strict)
         self._adopt()
 
     # -- deciding -------------------------------------------------------------------------------------------------
@@ -146,8 +158,13 @@ class Flags:
         if monotonic() >= self._deadline:
             self._look()
         if qa or ACTIVE:
-            return OverriddenFlags(self._plan, EMPTY if context is None else context, self, qa=qa or {})
-        return BoundFlags(self._plan, EMPTY if context is None else context, self)
+            return OverriddenFlags.under(qa, self._plan, EMPTY if context is None else context, self)
+        here = BoundFlags()  # `BoundFlags.of` written out, which costs two thirds of it
+        here.plan = self._plan
+        here.context = EMPTY if context is None else context
+        here.flags = self
+        here._one = here._memo = here.draw = None
+        return here
 
     def explain(self, key: str, context: Context | None = None) -> Explanation:
         """How the flag's answer comes about, rule by rule, by the reference interpreter; overrides are left out."""
@@ -163,7 +180,7 @@ class Flags:
         if monotonic() >= self._deadline:
             self._look()
         if ACTIVE:
-            return OverriddenFlags(self._plan, EMPTY if context is None else context, self).evaluate(key)
+            return OverriddenFlags.under(None, self._plan, EMPTY if context is None else context, self).evaluate(key)
         try:
             return self._table[key](EMPTY if context is None else context)
         except Exception as error:
@@ -189,7 +206,7 @@ class Flags:
     def _look(self) -> None:
         self._deadline = monotonic() + 1.0  # others go on with the present plan while this one looks
         try:
-            self._holder.look()
+            _apart(self._holder.look)
         finally:
             self._adopt()
 
@@ -224,7 +241,7 @@ class Flags:
 
     def refresh(self) -> None:
         """Look at the source now, whatever the deadline says."""
-        self._holder.now()
+        _apart(self._holder.now)
         self._adopt()
 
     def warm(self) -> None:

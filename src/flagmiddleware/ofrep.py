@@ -148,7 +148,7 @@ class Ofrep:
             context = self._context(request, supplied, bool(allowed))
         here = request.here
         plan = here.plan if here is not None and here.flags is self.flags else self.flags.plan
-        return _Caller(BoundFlags(plan, context, self.flags), bool(allowed))
+        return _Caller(BoundFlags.of(plan, context, self.flags), bool(allowed))
 
     # -- the context ----------------------------------------------------------------------------------------------
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import tracemalloc
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -215,6 +217,25 @@ def test_the_source_is_left_alone_until_the_deadline() -> None:
     looks.clear()
     eager.is_enabled("beta")
     assert looks == [1]
+
+
+def test_reading_definitions_leaves_nothing_in_the_callers_context(tmp_path: Path) -> None:
+    """Percentages are read as Decimals, whose context variable would make each of a request's own dearer to set."""
+
+    def load() -> tuple[int, int]:
+        before = len(contextvars.copy_context())
+        document = {"version": 1, "flags": {"beta": {"rules": [{"rollout": "0.5%"}]}}}
+        Flags(document)
+        (tmp_path / "flags.yaml").write_text("version: 1\nflags: {beta: {rules: [{rollout: 0.5%}]}}")
+        with closing(Flags(tmp_path / "flags.yaml", refresh=0)) as flags:
+            (tmp_path / "flags.yaml").write_text("version: 1\nflags: {beta: {rules: [{rollout: 0.25%}]}}")
+            assert flags.plan is not None
+            flags.refresh()
+            assert "0.25%" in repr(flags.ruleset.flags["beta"])
+        return before, len(contextvars.copy_context())
+
+    before, after = contextvars.Context().run(load)
+    assert after == before
 
 
 def test_environments_are_chosen_at_construction() -> None:

@@ -66,14 +66,20 @@ def flags(store: Slow) -> Iterator[Flags]:
         thread.join(10)
 
 
+OTHERS: set[threading.Thread] = set()
+"""Threads of other files' flags, which were there before the running test and may still be in a fetch."""
+
+
 def refreshers() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "flagmiddleware-refresher"]
+    running = [thread for thread in threading.enumerate() if thread.name == "flagmiddleware-refresher"]
+    return [thread for thread in running if thread not in OTHERS]
 
 
 @pytest.fixture(autouse=True)
 def _alone() -> None:
-    """Threads of other files' flags, closed in the middle of a fetch, leave when it ends: they are not counted here."""
-    wait_for(lambda: not refreshers(), "another file's refresher never left")
+    """Only threads that this test has caused are counted."""
+    OTHERS.clear()
+    OTHERS.update(refreshers())
 
 
 def driving(flags: Flags) -> refresher.Refresher:

@@ -84,4 +84,4 @@ def bound(flags: Flags, context: EvaluationContext) -> BoundFlags:
     is_everywhere = context.targeting_key == everywhere.targeting_key
     key, spare = (None, context.targeting_key) if is_everywhere else (context.targeting_key, None)
     layered = LayeredContext(here.context, over=over, under=under, targeting_key=key, spare_key=spare)
-    return BoundFlags(here.plan if here.flags is flags else flags.plan, layered, flags)
+    return BoundFlags.of(here.plan if here.flags is flags else flags.plan, layered, flags)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from time import monotonic, perf_counter, time
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from ..bound import BoundFlags, OverriddenFlags
+from ..bound import NO_OVERRIDES, BoundFlags, OverriddenFlags
 from ..model import Evaluation, Ruleset
 from ..overrides import ACTIVE
 from .context import PROMISED, UNREAD, USER_ATTRIBUTES, WebContext
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["RequestFlags", "Unbound", "request_flags"]
 
 
-class RequestFlags(OverriddenFlags, kw_only=True, eq=False, weakref=True):
+class RequestFlags(OverriddenFlags):
     """A request's flags, of which :func:`request_flags` makes one for each request.
 
     Making one costs next to nothing: plan, context and memo come with the first read. Until then the object is of a
@@ -27,11 +27,13 @@ class RequestFlags(OverriddenFlags, kw_only=True, eq=False, weakref=True):
     it into this class, or the one for overridden requests, and nothing asks again.
     """
 
+    __slots__ = ("headers_sent", "installation", "preloaded", "request", "started")
+
     installation: Installation
     request: Any
-    started: float | None = None  # when the request began, where an observer wants to know how long it took
-    preloaded: bool = False
-    headers_sent: int = False
+    started: float | None  # when the request began, where an observer wants to know how long it took
+    preloaded: bool
+    headers_sent: int
     is_bound: ClassVar[bool] = True
     """Whether anything was read."""
 
@@ -78,8 +80,10 @@ class RequestFlags(OverriddenFlags, kw_only=True, eq=False, weakref=True):
         """The same subject under the newest plan, with nothing decided yet: for websockets, once per message."""
         context, flags = self.context, self.flags
         if self.qa or ACTIVE:
-            return OverriddenFlags(flags.plan, context, flags, qa=self.qa, draw=self.draw)
-        return BoundFlags(flags.plan, context, flags, draw=self.draw)
+            here = OverriddenFlags.under(self.qa, flags.plan, context, flags)
+            here.draw = self.draw
+            return here
+        return BoundFlags.of(flags.plan, context, flags, draw=self.draw)
 
     def reauthenticate(self) -> None:
         """Somebody authenticated after flags were read (DRF does): what depended on the user is decided again."""
@@ -106,8 +110,10 @@ class RequestFlags(OverriddenFlags, kw_only=True, eq=False, weakref=True):
         return BoundFlags.__repr__(self) if self.is_bound else "<RequestFlags, nothing read>"
 
 
-class _Overridden(RequestFlags, kw_only=True, eq=False, weakref=True):
+class _Overridden(RequestFlags):
     """Bound while test overrides are active, with a valid QA link, or while somebody debugs."""
+
+    __slots__ = ()
 
     is_enabled = OverriddenFlags.is_enabled
     evaluate = BoundFlags.evaluate
@@ -127,17 +133,19 @@ _SOON: Final = 24 * 3600
 """Seconds. A cache inside of the framework may keep a page for that long, past a schedule's boundary."""
 
 
-class Unbound(RequestFlags, kw_only=True, eq=False, weakref=True):
+class Unbound(RequestFlags):
     """Nothing was read yet. Each method here is another function from then on: ``self`` has changed its class.
 
     The methods ask whether it has: ``here.evaluate(pick(here.plan))`` takes the method before ``plan`` binds.
     """
 
+    __slots__ = ()
+
     is_bound = False
 
     # The fields themselves, under other names: what is called so here binds.
-    plan_field: ClassVar[Any] = BoundFlags.plan
-    context_field: ClassVar[Any] = BoundFlags.context
+    plan_field: ClassVar[Any] = vars(BoundFlags)["plan"]
+    context_field: ClassVar[Any] = vars(BoundFlags)["context"]
 
     # Not `__getattr__`, which would make each other attribute slower too.
     plan = property(lambda self: self._bound().plan)
@@ -231,8 +239,12 @@ class Unbound(RequestFlags, kw_only=True, eq=False, weakref=True):
 
 def request_flags(installation: Installation, request: Any) -> RequestFlags:
     """The flags of a request that begins."""
-    nothing: Any = None
-    here = Unbound(nothing, nothing, installation.flags, installation=installation, request=request)
-    if installation.observers.all:
-        here.started = perf_counter()
+    here = Unbound()
+    here.installation = installation
+    here.request = request
+    here.flags = installation.flags
+    here._one = here._memo = here.draw = None
+    here.qa = NO_OVERRIDES
+    here.started = perf_counter() if installation.observers.all else None
+    here.preloaded = here.headers_sent = False
     return here
