@@ -104,8 +104,13 @@ class WebContext(LazyContext):
 
     def encode_key(self) -> bytes:
         """Encode the targeting key, keep the bytes and return them; empty where the key has no bucket."""
-        # As the context's own does, without the property: every rollout of a request begins here.
-        encoded = self.key_bytes = encode_key(self[TARGETING_KEY])
+        # Every rollout of a request begins here: without the property, and the resolver of the key written out.
+        if TARGETING_KEY in self:
+            key = self[TARGETING_KEY]
+        else:
+            user = self["user"]
+            key = self[TARGETING_KEY] = self["visitor"] if user is None else user
+        encoded = self.key_bytes = encode_key(key)
         return encoded
 
     async def aresolve(self, names: Iterable[str]) -> None:

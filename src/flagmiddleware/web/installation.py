@@ -163,10 +163,14 @@ class Installation:
             context.sent = True
             return None
         if context.is_plain:
-            policy = self._rules.known.get(tuple(context))
-            if policy is not None and not policy.private:
-                context.sent = self.promise
-                return policy
+            policy = self._rules.known.get(tuple(context))  # as `policy` begins, for a call less
+            if policy is not None:
+                if not policy.private:
+                    context.sent = self.promise
+                    return policy
+                if self.derivation.authorization(here.request) is None:
+                    context.sent = True
+                    return policy
         elif context.minted is not None:
             context.sent = True
             return None
