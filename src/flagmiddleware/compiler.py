@@ -52,6 +52,7 @@ _GLOBALS: Final[Mapping[str, Any]] = {
     "ERROR": Reason.ERROR,
     "__builtins__": {},
 }
+_READY_UP_TO: Final = 64  # variants
 _BISECT_FROM: Final = 8  # a split of more variants than this is searched, not compared one by one
 _RUN_FROM: Final = 3  # so many equalities in a row on one attribute are looked up in a dict
 
@@ -269,13 +270,17 @@ class _Layout:
         return self._answer(depth, served[-1])
 
     def _compute(self, depth: int, payload: Compute, name: str) -> None:
-        answers, reason = self.answers, payload.reason
-        ready: dict[Any, Evaluation] = {variant: answers.serve(variant, reason, name) for variant in self.flag.variants}
+        answers, reason, variants = self.answers, payload.reason, self.flag.variants
+        # A flag of thousands of rules and variants would otherwise have millions of answers made before its first.
+        made = variants if len(variants) <= _READY_UP_TO else ()
+        ready: dict[Any, Evaluation] = {variant: answers.serve(variant, reason, name) for variant in made}
         ready[None] = answers.serve(self.flag.default, Reason.DEFAULT)
 
         def odd(result: str | Fault) -> Evaluation:
             if isinstance(result, Fault):
                 return answers.failed(result.code, result.message)
+            if result in variants:
+                return ready.setdefault(result, answers.serve(result, reason, name))
             return answers.failed(ErrorCode.GENERAL, f"flag {answers.flag.key!r} has no variant {result!r}")
 
         self.shape.line(depth, f"r = {self.shape.call(payload.function, 'ctx', 'here')}")

@@ -40,6 +40,14 @@ def test_old_answer_is_served_and_differences_are_counted() -> None:
     assert sum("'differs'" in line and "ours says True" in line for line in found["logged"]) == 2
 
 
+def test_a_name_that_the_old_system_does_not_have_is_told() -> None:
+    """Without its old name a flag would be served by ours unnoticed: the log says so once, and what to set."""
+    told = [line for line in site(SHADOW="waffle")["logged"] if "has none of that name" in line]
+    assert sum("'renamed'" in line for line in told) == 1
+    assert all("SHADOW_NAMES" in line for line in told)
+    assert not any("'same'" in line for line in told)
+
+
 def test_a_sample_draws_anew_and_is_no_difference() -> None:
     """A waffle sample is a dice at each call: its answer is served and never counted as a disagreement."""
     found = site(SHADOW="waffle", SHADOW_NAMES={"renamed": "OldName"})

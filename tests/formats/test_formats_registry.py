@@ -40,6 +40,15 @@ def test_a_dialect_is_recognised_by_its_content(data: bytes, dialect: str) -> No
     assert list(parse(data).flags) == list(parse(data, format=dialect).flags)
 
 
+def test_one_bad_flag_hides_no_dialect() -> None:
+    """A flag without an id costs RocketFlag's payload that flag, and is no reason to take the file for another's."""
+    payload = {**DOCUMENTS["rocketflag"], "flags": [{"name": "bad"}, 7, *DOCUMENTS["rocketflag"]["flags"]]}
+    found = parse(json.dumps(payload).encode(), strict=False)
+    assert found.dialect.name == "rocketflag"
+    assert found.flags["bad"].error is not None
+    assert found.flags.keys() > parse(ROCKETFLAG).flags.keys()
+
+
 @pytest.mark.parametrize("flags", ["[]", '["f1"]', '[{"key": "f1"}]'])
 def test_a_list_of_flags_beside_a_version_is_told_as_native(flags: str) -> None:
     """Without another dialect's marks a list in a file of ours is a mistake with a place, not another dialect."""

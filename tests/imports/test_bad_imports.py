@@ -204,7 +204,7 @@ def test_nothing_malformed_is_said_to_have_come_over(system: str) -> None:
         ("django-flags", (2, 1), "tomorrow", "'tomorrow' is no date"),
         ("django-flags", (0, "value"), "perhaps", "found 'perhaps'"),
         ("flagd", ("targeting", "if", 1, "fractional", 1, 1), "50", "`fractional`"),
-        ("unleash", ("strategies", 1, "parameters", "rollout"), "150", "its percentage is '150'"),
+        ("unleash", ("strategies", 1, "parameters", "rollout"), "150", "from 0 to 100, found 150"),
         ("rocketflag", ("trafficPercentage",), "half", "$.trafficPercentage`"),
         ("rocketflag, in groups", ("environments", "prod", "trafficPercentage"), None, "$.environments"),
         ("growthbook", ("rules",), "no", 'Expected `array`, got `str` - at `$.rules` ("no")'),

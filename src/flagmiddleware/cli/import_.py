@@ -65,7 +65,8 @@ def _report(imported: Imported, *, to_stdout: bool) -> None:
         for note in notes:
             tell = shout if note.kept is Kept.LOST else warn
             tell(f"{note.kept}: {note.flag}: {' '.join(filter(None, (_share(note), note.text)))}")
-    counted = Counter(note.kept for note in notes)
+    worst = {note.flag: note.kept for note in reversed(notes)}  # a flag is counted once, as the worst that was said
+    counted = Counter(worst.values())
     flags = len(imported.document["flags"])
     summary = ", ".join(f"{counted[kept]} {words}" for kept, words in _WORDS.items() if counted[kept])
     warn(f"{flags} flag{'' if flags == 1 else 's'} imported.{f' {summary}.' if summary else ''}")

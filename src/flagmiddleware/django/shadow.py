@@ -202,6 +202,9 @@ class Shadow:
             return None
         if answer is None or ours is None:
             self.counts.add(self.counts.missing, key)
+            if answer is None:
+                self._tell_once(key, "the old system has none of that name, so that ours is served; if it is called "
+                                     "otherwise there, say so in FLAGMIDDLEWARE['SHADOW_NAMES']")  # fmt: skip
             return None if answer is None else answer.is_on
         if answer.is_on is ours.is_enabled or answer.drawn:
             self.counts.add(self.counts.agreed, key)

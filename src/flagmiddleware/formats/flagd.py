@@ -22,10 +22,11 @@ from .dialect_text import decode
 from .flagd_clock import follow_clock
 from .flagd_context import FlagdScope
 from .flagd_fractional import Bucketing, fractional
-from .flagd_operators import FLAGD_OPERATORS, References, sem_ver
+from .flagd_operators import FLAGD_OPERATORS, sem_ver
+from .flagd_references import References, SharedRules
 from .flagd_schema import problems
 from .javascript import UNDEFINED, text
-from .jsonlogic import Compiler, LogicError
+from .jsonlogic import Compiler, LogicError, Work
 
 __all__ = ["FLAGD", "entries", "parse", "recognises", "wrong"]
 
@@ -125,7 +126,8 @@ class _Reader:
     """Reads the flags of one document."""
 
     def __init__(self, evaluators: Mapping[str, Any], metadata: Mapping[str, Any], bucketing: Bucketing) -> None:
-        self._evaluators = evaluators
+        self._shared = SharedRules(evaluators)
+        self._work = Work()  # one for all: a shared rule is compiled for the flag that asks for it first
         self._metadata = metadata
         self._bucketing = bucketing
         self._forms = {"fractional": fractional(bucketing), "sem_ver": sem_ver}
@@ -139,7 +141,13 @@ class _Reader:
         rules: tuple[Rule, ...] = ()
         enabled = flag["state"] == "ENABLED"
         default, fault = _default(key, flag)
-        variants = FrozenDict({name: freeze(value) for name, value in flag["variants"].items() if value is not None})
+        try:
+            variants = FrozenDict(
+                {name: freeze(value) for name, value in flag["variants"].items() if value is not None}
+            )
+        except RecursionError:
+            problem = f"flag {key!r}: the value of a variant is nested too deep"
+            return Flag(key=key, off=None, default=None, enabled=enabled, metadata=self._metadata, error=problem)
         if enabled:  # flagd looks at nothing else of a flag that is disabled
             try:
                 rules = self._rules(key, flag.get("targeting"), default, fault)
@@ -165,18 +173,20 @@ class _Reader:
         if not isinstance(targeting, dict):
             raise LogicError("expected an object with one operator")
         scope = FlagdScope(key)
-        references = References(self._evaluators)
-        run = Compiler(scope, {**self._forms, "$ref": references}, FLAGD_OPERATORS).compile(targeting).run
+        references = References(self._shared)
+        run = Compiler(scope, {**self._forms, "$ref": references}, FLAGD_OPERATORS, self._work).compile(targeting).run
         used = references.used()
-        described = msgspec.json.encode([key, self._bucketing, fault is None, targeting, used])
-        changes, moves = follow_clock([targeting, *used.values()])
+        digests = [(name, facts.digest) for name, facts in used]
+        described = msgspec.json.encode([key, self._bucketing, fault is None, targeting, digests])
+        instants, moves = follow_clock([targeting])
+        changes = tuple(sorted({*instants, *(instant for _, facts in used for instant in facts.instants)}))
         payload = Compute(
             _decider(key, run, fault),
             reads=tuple(sorted(scope.reads)),
             text=msgspec.json.encode(targeting).decode(),
             definition=described,
             changes=changes,
-            moves=moves,
+            moves=moves or any(facts.moves for _, facts in used),
         )
         return (Rule(payload, name="targeting"),)
 

@@ -5,7 +5,7 @@ Source: flagd documentation, "Flag definitions", injected context properties.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from operator import itemgetter
 from time import time
 from typing import Any, Final
@@ -36,11 +36,29 @@ def _timestamp(context: Any) -> int:
 
 
 class FlagdScope(Scope):
-    """The outermost scope of a flag's targeting; ``reads`` collects the attributes that it names."""
+    """The outermost scope of a flag's targeting; ``reads`` collects the attributes that it names, and ``is_own`` says
+    whether a rule asked for the flag's key, so that no other flag can have the function that was made of it.
+    """
 
     def __init__(self, flag_key: str) -> None:
-        self.flag_key = flag_key
+        self._flag_key = flag_key
         self.reads: set[str] = set()
+        self.is_own = False
+
+    @property
+    def flag_key(self) -> str:
+        """The flag's key."""
+        self.is_own = True
+        return self._flag_key
+
+    def aside(self) -> FlagdScope:
+        """A scope of the same flag that collects for itself, until :meth:`absorb` takes that over."""
+        return FlagdScope(self._flag_key)
+
+    def absorb(self, reads: Iterable[str], *, is_own: bool) -> None:
+        """Take over what a shared rule reads."""
+        self.reads.update(reads)
+        self.is_own = self.is_own or is_own
 
     def read(self, name: str) -> Expression:
         """The value under a dotted name; None where there is none."""
@@ -70,17 +88,16 @@ class FlagdScope(Scope):
             return constant(self.flag_key)
         if parts == ["timestamp"]:
             return Expression(_timestamp)
-        return Expression(path_reader(self._flagd, parts))
+        return Expression(path_reader(self._injected_object(), parts))
 
-    def _flagd(self, context: Any) -> dict[str, Any]:
-        return {"flagKey": self.flag_key, "timestamp": _timestamp(context)}
+    def _injected_object(self) -> Callable[[Any], dict[str, Any]]:
+        flag_key = self.flag_key
+        return lambda context: {"flagKey": flag_key, "timestamp": _timestamp(context)}
 
     def everything(self) -> Expression:
         """The whole context: of a web request, what was resolved so far."""
-        read_key = self.targeting_key
-        return Expression(
-            lambda context: {**context, "$flagd": self._flagd(context), "targetingKey": read_key(context)}
-        )
+        read_key, injected = self.targeting_key, self._injected_object()
+        return Expression(lambda context: {**context, "$flagd": injected(context), "targetingKey": read_key(context)})
 
 
 def _attribute(name: str) -> Callable[[Any], Any]:

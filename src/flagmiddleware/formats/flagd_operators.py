@@ -1,4 +1,4 @@
-"""The operators that flagd adds to JsonLogic: ``$ref``, ``starts_with``, ``ends_with`` and ``sem_ver``.
+"""The operators that flagd adds to JsonLogic: ``starts_with``, ``ends_with`` and ``sem_ver``.
 
 Source: flagd documentation, "Custom operations". Whatever is wrong with their arguments, the answer is null, so that
 the flag falls back to its default variant.
@@ -14,42 +14,11 @@ from typing import Any, Final
 
 from ..versions import parse_version
 from .javascript import plain, text
-from .jsonlogic import Compiler, Expression, LogicError, Scope, failing
+from .jsonlogic import Compiler, Expression, Scope
 
-__all__ = ["FLAGD_OPERATORS", "SEMVER_COMPARISONS", "References", "sem_ver"]
+__all__ = ["FLAGD_OPERATORS", "SEMVER_COMPARISONS", "sem_ver"]
 
 _LONGEST: Final = 256
-
-
-class References:
-    """The form of ``$ref``: the shared rules of ``$evaluators``, each compiled once for each scope of a flag."""
-
-    def __init__(self, rules: Mapping[str, Any]) -> None:
-        self._rules = rules
-        self._open: list[str] = []
-        self._compiled: dict[tuple[str, int], tuple[Expression, int]] = {}
-
-    def used(self) -> dict[str, Any]:
-        """The shared rules that were asked for, by name."""
-        return {name: self._rules[name] for name, _ in sorted(self._compiled)}
-
-    def __call__(self, compiler: Compiler, arguments: list[Any], scope: Scope) -> Expression:
-        """The rule of that name; LogicError where it refers to itself."""
-        name = arguments[0] if arguments else None
-        if not isinstance(name, str) or name not in self._rules:
-            return failing(f"$ref {name!r} names no rule in $evaluators")
-        if name in self._open:
-            raise LogicError("the rules in $evaluators go round in a circle: " + " > ".join([*self._open, name]))
-        known = self._compiled.get((name, id(scope)))
-        if known is None:
-            before = compiler.size
-            self._open.append(name)
-            expression = compiler.compile(self._rules[name], scope)
-            self._open.pop()
-            known = self._compiled[name, id(scope)] = expression, compiler.size - before
-        else:
-            compiler.grow(known[1])
-        return known[0]
 
 
 def _affix(test: Callable[[str, str], bool]) -> Callable[..., bool | None]:

@@ -7,22 +7,29 @@ from __future__ import annotations
 
 import math
 import operator
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial, reduce
 from itertools import repeat
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from ..errors import FlagMiddlewareError
 from . import javascript as js
 
-__all__ = ["MAX_DEPTH", "Compiler", "Expression", "Form", "LogicError", "Scope", "constant", "failing"]
+__all__ = ["MAX_DEPTH", "Compiler", "Expression", "Form", "LogicError", "Scope", "Work", "constant", "failing"]
 
 MAX_DEPTH: Final = 200
 """How deep a rule may nest: each level is a Python frame when it is decided."""
 MAX_SIZE: Final = 100_000
 """How many operators a rule may hold once its references are put in: a few shared rules could multiply for ever."""
+MAX_WORK: Final = 1_000_000
+"""How many operators ``map`` and its like may run in one decision: loops in loops would run for hours."""
+MAX_MADE: Final = 100_000
+"""How long a text or an array may be that a rule makes: one that doubles in a ``reduce`` would fill the memory."""
+_COSTLY: Final = MappingProxyType({"cat": 100, "merge": 100})  # operators that copy what they are given
 
+_S = TypeVar("_S", str, "list[Any]")
 Run: TypeAlias = "Callable[[Any], Any]"
 Form: TypeAlias = "Callable[[Compiler, list[Any], Scope], Expression]"
 """Compiles an operator that decides for itself which of its arguments are looked at, and in which scope."""
@@ -83,6 +90,12 @@ class Scope:
 _ELEMENT: Final = Scope()
 
 
+class Work(threading.local):
+    """What the loops of the decision that this thread makes may still cost."""
+
+    left = 0
+
+
 class Compiler:
     """Compiles the rules of one flag; ``forms`` and ``operators`` are those that a dialect adds to JsonLogic's own.
 
@@ -95,12 +108,14 @@ class Compiler:
         scope: Scope,
         forms: Mapping[str, Form] = MappingProxyType({}),
         operators: Mapping[str, Callable[..., Any]] = MappingProxyType({}),
+        work: Work | None = None,
     ) -> None:
         self._root = scope
         self._forms = {**_FORMS, **forms}
         self._operators = {**_OPERATORS, **operators}
         self._depth = 0
         self.size = 0
+        self.work = work or Work()
 
     def compile(self, node: Any, scope: Scope | None = None) -> Expression:
         """The function that decides ``node``; LogicError where it can never be decided."""
@@ -109,13 +124,14 @@ class Compiler:
         if self._depth > MAX_DEPTH:
             raise LogicError(f"the rule nests more than {MAX_DEPTH} levels deep")
         try:
-            if isinstance(node, list):
+            if isinstance(node, list) and any(item.__class__ in (dict, list) for item in node):
                 return _applied("", lambda *items: list(items), self.each(node, scope))
             if not isinstance(node, dict) or len(node) != 1:
-                return constant(node)
+                self.grow(len(node) >> 8 if isinstance(node, str | list) else 0)
+                return constant(node)  # of a list of a million texts one constant, not a million
             ((name, arguments),) = node.items()
             arguments = arguments if isinstance(arguments, list) else [arguments]
-            self.grow(1)
+            self.grow(_COSTLY.get(name, 1))
             if name in self._forms:
                 return self._forms[name](self, arguments, scope)
             if name not in self._operators:
@@ -212,9 +228,15 @@ def _multiply(*factors: Any) -> Any:
     return reduce(lambda a, b: js.rounded(js.parse_float(a) * js.parse_float(b)), factors)
 
 
+def _made(made: _S) -> _S:
+    if len(made) > MAX_MADE:
+        raise ValueError(f"the rule makes something longer than {MAX_MADE}")
+    return made
+
+
 def _merge(*parts: Any) -> list[Any]:
     found = [(part, js.plain(part)) for part in parts]
-    return [item for part, items in found for item in (items if isinstance(items, list) else [part])]
+    return _made([item for part, items in found for item in (items if isinstance(items, list) else [part])])
 
 
 _OPERATORS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType(
@@ -231,7 +253,7 @@ _OPERATORS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType(
         "!!": _two(lambda a, _: js.truthy(a)),
         "%": _two(js.remainder),
         "in": _two(_contains),
-        "cat": lambda *parts: "".join(map(js.joined, parts)),
+        "cat": lambda *parts: _made("".join(map(js.joined, parts))),
         "substr": _substr,
         "+": lambda *terms: js.rounded(sum(map(js.parse_float, terms))),
         "*": _multiply,
@@ -332,15 +354,22 @@ def _junction(stops_at: bool, compiler: Compiler, arguments: list[Any], scope: S
 
 def _over(finish: Callable[[list[Any], Run, Any], Any], takes: int = 2) -> Form:
     """An operator over an array: ``finish(elements, rule, start)``, the elements being none where it is no array."""
+    message = f"the rule takes more than {MAX_WORK} steps"
 
     def form(compiler: Compiler, arguments: list[Any], scope: Scope) -> Expression:
         array, inner, initial, *_ = [*arguments[:takes], None, None, None]
         source, start = compiler.compile(array, scope).run, compiler.compile(initial, scope).run
+        before = compiler.size
         rule = compiler.compile(inner, _ELEMENT).run
+        each, work, is_outermost = 1 + compiler.size - before, compiler.work, scope is not _ELEMENT
 
         def run(data: Any) -> Any:
             first, found = start(data), js.plain(source(data))
-            return finish(found if isinstance(found, list) else [], rule, first)
+            items = found if isinstance(found, list) else []
+            work.left = (MAX_WORK if is_outermost else work.left) - len(items) * each
+            if work.left < 0:
+                raise ValueError(message)
+            return finish(items, rule, first)
 
         return Expression(run)
 

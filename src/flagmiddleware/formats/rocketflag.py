@@ -44,9 +44,11 @@ class _Flag(_State, frozen=True, rename="camel"):
 
 
 def recognises(document: Any) -> bool:
-    """Whether a parsed document looks like RocketFlag's: a list of flags with ids."""
+    """Whether a parsed document looks like RocketFlag's: a list of flags with ids, were it but one of them."""
     flags = document.get("flags") if isinstance(document, Mapping) else None
-    return isinstance(flags, list) and all(isinstance(flag, Mapping) and "id" in flag for flag in flags)
+    if not isinstance(flags, list):
+        return False
+    return not flags or any(isinstance(flag, Mapping) and "id" in flag for flag in flags)
 
 
 def parse(

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from time import time
-from typing import Any
+from typing import Any, Final
 
-from ..model import BOOLEAN, Compute, Condition, Flag, Not, Predicate, Reason, Requirement, Rule, Schedule, Serve, Test
+from ..model import BOOLEAN, Compute, Condition, Flag, Not, Predicate, Reason, Requirement, Rule, Schedule, Serve
 from .unleash_document import Feature, Strategy, Variant
-from .unleash_operators import NEVER, instant_of
-from .unleash_strategies import ALWAYS, Strategies, parts
+from .unleash_operators import NEVER
+from .unleash_strategies import ALWAYS, Strategies
 from .unleash_variants import Names, choice_reads, chooser
 
 __all__ = ["Built", "make_flag"]
+
+_AHEAD: Final = 64  # instants to come that a plan is told of; a segment with thousands of them has as many flags
 
 
 class Built:
@@ -65,10 +67,9 @@ class Built:
         """A rule for each instant to come that a constraint waits for. It serves nobody: it tells the plan when this
         feature may next change, so that no cache keeps an answer beyond it.
         """
-        tests = [part for one in self.conditions for part in parts(one, self.strategies) if isinstance(part, Test)]
-        for instant in sorted({found for test in tests if (found := instant_of(test)) is not None}):
-            if instant > time():
-                yield Rule(Serve(self.names.off), NEVER, Schedule(start=instant), name="the clock")
+        found = {instant for one in self.conditions for instant in self.strategies.instants(one)}
+        for instant in sorted(instant for instant in found if instant > time())[:_AHEAD]:
+            yield Rule(Serve(self.names.off), NEVER, Schedule(start=instant), name="the clock")
 
     def rules(self) -> Iterator[Rule]:
         """The strategies that can hold, in their order."""

@@ -17,7 +17,7 @@ from ..conditions import OPERATORS as NATIVE_OPERATORS
 from ..model import AnyOf, Condition, Not, Operator, Test
 from ..versions import parse_version
 
-__all__ = ["IN", "NETWORKS", "NEVER", "condition", "instant_of", "quoted"]
+__all__ = ["IN", "NETWORKS", "NEVER", "condition", "instant_of", "kind_of", "quoted"]
 
 NEVER: Final = AnyOf(())
 
@@ -126,20 +126,28 @@ def _version(value: str) -> Any:
     return parse_version(numbers)
 
 
+_KINDS: Final[Mapping[str, tuple[re.Pattern[str], Callable[[str], Any]]]] = MappingProxyType(
+    {"instant": (_INSTANT_OPERAND, _instant), "version": (_VERSION, _version), "number": (_NUMBER_OPERAND, _number)}
+)
+
+
+def kind_of(operand: Any) -> str:
+    """What a comparison compares, by how its value is written; ValueError where it is nothing that has an order.
+
+    >>> kind_of("18"), kind_of("1.2.3"), kind_of("2026-01-01T00:00:00Z")
+    ('number', 'version', 'instant')
+    """
+    value = operand.strip(" \t") if isinstance(operand, str) else ""
+    for kind, (pattern, parse) in _KINDS.items():
+        if pattern.fullmatch(value) and parse(value) is not None:
+            return kind
+    raise ValueError(f"expected a number, a date and time with a zone, or a version, found {operand!r}")
+
+
 def _prepare_ordered(compare: Compare) -> Callable[[Any], tuple[Callable[[str], Any], Compare, Any]]:
     def prepare(operand: Any) -> tuple[Callable[[str], Any], Compare, Any]:
-        value = operand.strip(" \t") if isinstance(operand, str) else ""
-        kinds: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (
-            (_INSTANT_OPERAND, _instant),
-            (_VERSION, _version),
-            (_NUMBER_OPERAND, _number),
-        )
-        for pattern, parse in kinds:
-            if pattern.fullmatch(value):
-                parsed = parse(value)
-                if parsed is not None:
-                    return parse, _close if parse is _number and compare is order.eq else compare, parsed
-        raise ValueError(f"expected a number, a date and time with a zone, or a version, found {operand!r}")
+        _, parse = _KINDS[kind_of(operand)]
+        return parse, _close if parse is _number and compare is order.eq else compare, parse(operand.strip(" \t"))
 
     return prepare
 

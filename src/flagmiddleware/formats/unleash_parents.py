@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..model import Predicate, Requirement
+from ..model import Condition, Predicate, Requirement
 from .unleash_document import Dependency, Feature, Strategy
 from .unleash_features import Built
 from .unleash_strategies import Strategies, fields, holds
-from .unleash_variants import chooser
+from .unleash_variants import Choose, Names, chooser
 
 __all__ = ["Parents"]
 
@@ -28,6 +28,8 @@ class Parents:
         self.features = features
         self.built = built
         self.strategies = strategies
+        self._accepting: dict[str, tuple[tuple[str, ...], frozenset[str]]] = {}
+        self._reads: dict[str, tuple[str, ...]] = {}
 
     def of(self, feature: Feature) -> list[tuple[str, Requirement | Predicate | bool]]:
         """Each of a feature's parents, and what must hold for it."""
@@ -46,35 +48,70 @@ class Parents:
         names = self.built[parent.name].names
         if not wanted:
             return (names.off,)
-        listed = dependency.variants
-        shown = [names.labels.get(key, key) for key in names.values if key not in (names.on, names.off)]
-        return names.on, *dict.fromkeys(name for name in shown if not listed or name in listed)
+        every, shown = self._shown(parent.name, names)
+        if not dependency.variants:
+            return every
+        return (names.on, *(name for name in dict.fromkeys(dependency.variants) if name in shown))
+
+    def _shown(self, parent: str, names: Names) -> tuple[tuple[str, ...], frozenset[str]]:
+        """What evaluations of a parent call its variants, ``on`` first; made once for all of its children."""
+        if parent not in self._accepting:
+            plain = (names.on, names.off)
+            shown = dict.fromkeys(names.labels.get(key, key) for key in names.values if key not in plain)
+            self._accepting[parent] = (names.on, *shown), frozenset(shown)
+        return self._accepting[parent]
 
     def _decided(self, child: str, parent: Feature, dependency: Dependency, wanted: bool) -> Predicate:
-        built = self.built[parent.name]
-        strategies, read = self.strategies, self.strategies.read
-        parts = (
-            built.conditions
-            if built.malformed is not None
-            else [strategies.condition(strategy, child) for strategy in parent.strategies or ()]
-        )
-        decides = [holds(part, strategies) for part in parts]
-        chosen = [chooser(*built.draw(strategy), built.names, read) for strategy in parent.strategies or ()]
-        plain = chooser(*built.draw(None), built.names, read)
-        listed, enabled, bare = frozenset(dependency.variants or ()), parent.enabled, not parent.strategies
-        label, on, malformed = built.names.labels, built.names.on, built.malformed is not None
+        listed = frozenset(dependency.variants or ())
+        again = _Again(self.strategies, self.built[parent.name], child)
 
         def satisfied(context: Any, here: Any) -> bool:
-            first = next((place for place, decide in enumerate(decides) if decide(context, here)), None)
-            if (enabled and not malformed and (bare or first is not None)) is not wanted:
-                return False
-            if not listed:
-                return True
-            key = (plain if first is None else chosen[first])(context, here)
-            return key == on or label.get(key, key) in listed
+            is_on, chosen = again(context, here)
+            return is_on is wanted and (not listed or chosen is None or chosen in listed)
 
-        reads = {name for part in parts for name in fields(part, strategies)}
-        return Predicate(satisfied, tuple(sorted(reads | set(built.reads))), f"parent {parent.name!r} is satisfied")
+        if parent.name not in self._reads:
+            self._reads[parent.name] = again.reads()
+        return Predicate(satisfied, self._reads[parent.name], f"parent {parent.name!r} is satisfied")
+
+
+class _Again:
+    """A parent decided once more, for one child; made ready when it is first asked, for there may be many children.
+
+    Gives whether the parent is on, and the variant that it has or would have; None where that is none.
+    """
+
+    def __init__(self, strategies: Strategies, built: Built, child: str) -> None:
+        self._strategies = strategies
+        self._built = built
+        self._child = child
+        self._ready: tuple[list[Decide], list[Choose], Choose] | None = None
+
+    def __call__(self, context: Any, here: Any) -> tuple[bool, str | None]:
+        built = self._built
+        self._ready = decides, chosen, plain = self._ready or self._made_ready()
+        first = next((place for place, decide in enumerate(decides) if decide(context, here)), None)
+        bare = not built.feature.strategies
+        is_on = built.feature.enabled and built.malformed is None and (bare or first is not None)
+        key = (plain if first is None else chosen[first])(context, here)
+        return is_on, None if key == built.names.on else built.names.labels.get(key, key)
+
+    def _conditions(self) -> list[Condition]:
+        built = self._built
+        if built.malformed is not None:
+            return built.conditions
+        return [self._strategies.condition(strategy, self._child) for strategy in built.feature.strategies or ()]
+
+    def _made_ready(self) -> tuple[list[Decide], list[Choose], Choose]:
+        built, strategies = self._built, self._strategies
+        decides = [holds(part, strategies) for part in self._conditions()]
+        draws = [built.draw(strategy) for strategy in (*(built.feature.strategies or ()), None)]
+        *chosen, plain = [chooser(*draw, built.names, strategies.read) for draw in draws]
+        return decides, chosen, plain
+
+    def reads(self) -> tuple[str, ...]:
+        """The context attributes that may be read; the same for every child of the parent."""
+        found = {name for part in self._conditions() for name in fields(part, self._strategies)}
+        return tuple(sorted(found | set(self._built.reads)))
 
 
 def _needs_name(parent: Feature) -> bool:

@@ -12,10 +12,10 @@ from ..errors import ContextNotReadyError
 from ..model import AllOf, Condition, Dialect, InSegment, Not, Predicate, Test
 from .unleash_context import Read
 from .unleash_document import Strategy
-from .unleash_operators import IN, NETWORKS, NEVER, condition, quoted
+from .unleash_operators import IN, NETWORKS, NEVER, condition, instant_of, quoted
 from .unleash_variants import sticky_on, sticky_reads
 
-__all__ = ["ALWAYS", "Strategies", "fields", "holds", "parts"]
+__all__ = ["ALWAYS", "Strategies", "fields", "holds"]
 
 ALWAYS: Final = AllOf(())
 _INTEGER: Final = re.compile(r"\+?[0-9]{1,20}")
@@ -53,6 +53,7 @@ class Strategies:
         self.broken = broken
         self.hostname = hostname.lower()
         self.custom = custom
+        self._waited_for: dict[str, frozenset[float]] = {}
 
     def condition(self, strategy: Strategy, feature: str) -> Condition:
         """When ``strategy`` holds; ``feature`` is hashed where a rollout names no group."""
@@ -67,6 +68,19 @@ class Strategies:
     def named(self, fields: set[str]) -> tuple[str, ...]:
         """The context attributes that these fields of Unleash's may touch."""
         return tuple(sorted({name for field in fields for name in self.reads(field)}))
+
+    def instants(self, condition: Condition) -> frozenset[float]:
+        """The instants (seconds since 1970) at which a condition may change; a segment is looked through once."""
+        if isinstance(condition, Test | Predicate):
+            instant = instant_of(condition) if isinstance(condition, Test) else None
+            return frozenset(() if instant is None else (instant,))
+        if isinstance(condition, InSegment):
+            name = condition.segment
+            if name not in self._waited_for:
+                self._waited_for[name] = self.instants(self.segments[int(name)])
+            return self._waited_for[name]
+        inner = (condition.condition,) if isinstance(condition, Not) else condition.conditions
+        return frozenset().union(*map(self.instants, inner))
 
     def _segment(self, number: int) -> Condition:
         if number in self.broken:
@@ -192,18 +206,12 @@ def _test(test: Test, read: Read) -> Callable[[Any, Any], bool]:
 
 def fields(condition: Condition, strategies: Strategies) -> Iterator[str]:
     """The context attributes that a condition may read."""
-    for part in parts(condition, strategies):
-        yield from part.reads if isinstance(part, Predicate) else strategies.reads(part.attribute)
-
-
-def parts(condition: Condition, strategies: Strategies) -> Iterator[Test | Predicate]:
-    """The tests and predicates that a condition is made of, those of its segments included."""
     if isinstance(condition, Test | Predicate):
-        yield condition
+        yield from condition.reads if isinstance(condition, Predicate) else strategies.reads(condition.attribute)
     elif isinstance(condition, Not):
-        yield from parts(condition.condition, strategies)
+        yield from fields(condition.condition, strategies)
     elif isinstance(condition, InSegment):
-        yield from parts(strategies.segments[int(condition.segment)], strategies)
+        yield from fields(strategies.segments[int(condition.segment)], strategies)
     else:
         for part in condition.conditions:
-            yield from parts(part, strategies)
+            yield from fields(part, strategies)

@@ -68,30 +68,35 @@ class Names:
         self.off = _free("off", taken)
         self.values: dict[str, Any] = {self.on: True, self.off: False}
         self.labels: dict[str, str] = {}
+        self._keys: dict[tuple[str, bytes], str] = {}
+        self._numbers: dict[str, int] = {}
         for variant in variants:
             self.key(variant)
 
     def key(self, variant: Variant) -> str:
         """The internal name of a variant."""
-        value, number = payload_value(variant), 1
-        name = variant.name
-        while name in self.values and not _same(self.values[name], value):
-            number += 1
-            name = f"{variant.name} ({number})"
-        if name not in self.values:
+        value = payload_value(variant)
+        # Python says that 1 == 1.0 == True; JSON does not.
+        pair = (variant.name, msgspec.json.encode(value, order="deterministic"))
+        if pair not in self._keys:
+            self._keys[pair] = name = self._free(variant.name)
             self.values[name] = value
             if name != variant.name:
                 self.labels[name] = variant.name
+        return self._keys[pair]
+
+    def _free(self, wanted: str) -> str:
+        name, number = wanted, self._numbers.get(wanted, 1)
+        while name in self.values:
+            number += 1
+            name = f"{wanted} ({number})"
+        self._numbers[wanted] = number
         return name
 
 
 def _free(name: str, taken: set[str]) -> str:
     candidates = chain((name, f"feature-{name}"), (f"{name}-{number}" for number in count(2)))
     return next(candidate for candidate in candidates if candidate not in taken)
-
-
-def _same(one: Any, other: Any) -> bool:
-    return one.__class__ is other.__class__ and bool(one == other)
 
 
 def chooser(variants: Sequence[Variant], group: str, stickiness: str | None, names: Names, read: Read) -> Choose:

@@ -65,7 +65,7 @@ def convert(kind: str, data: bytes, *, name: str = "", options: Mapping[str, Any
         text = _yaml(document)
         try:
             parse(text.encode(), format="yaml", name="the imported file")  # what we write, we read
-            return Imported(document, text, tuple(draft.notes))
+            return Imported(document, text, draft.all_notes())
         except RulesetError as error:
             if not _leave_out(draft, error):
                 raise ImportProblem(f"{name or 'the file'} holds what no flag file can say: {error}") from error
@@ -74,14 +74,24 @@ def convert(kind: str, data: bytes, *, name: str = "", options: Mapping[str, Any
 def _leave_out(draft: Draft, error: RulesetError) -> bool:
     """Empty the flags and drop the segments that the error is about; false where that changes nothing."""
     changed = False
+    emptied: dict[str, Any] = {}
     for problem in error.problems:
         flag = draft.flags.get(problem.flag or "")
         if flag is not None and flag.finish():
+            emptied[flag.key] = flag.name if flag.name is not None else flag.key
             flag.abandon(f"{problem.where}: {problem.message}")
         elif flag is not None or not _drop_segment(draft, problem):
             continue
         changed = True
+    _empty_children(draft, emptied)
     return changed
+
+
+def _empty_children(draft: Draft, emptied: Mapping[str, Any]) -> None:
+    """A flag whose parent is off only because it could not be written must not be decided by that."""
+    for flag in draft.flags.values():
+        if parent := next((key for key in flag.body.get("requires", ()) if key in emptied), None):
+            flag.abandon(f"its parent {emptied[parent]!r} did not come over")
 
 
 def _drop_segment(draft: Draft, problem: Problem) -> bool:

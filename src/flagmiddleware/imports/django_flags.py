@@ -127,7 +127,7 @@ def _flag(flag: FlagDraft, conditions: list[_Condition]) -> None:
             _optional(flag, one, required, dict(schedule))
     elif conditions and not _is_empty(schedule):
         flag.rule(every(required), **timed, serve=True)
-    if not any(note.flag == flag.key and note.kept == "lost" for note in flag.notes):
+    if flag.is_exact:
         flag.exact("every condition came over")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any, Final, NamedTuple
 
@@ -80,17 +80,40 @@ def percent(value: float) -> str:
     return f"{round(min(max(float(value), 0.0), 100.0), 12):.12f}".rstrip("0").rstrip(".") + "%"
 
 
+class _Names:
+    """Names that are given once each: the second of one name is ``name-2``."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+        self._last: dict[str, int] = {}
+
+    def give(self, wanted: str) -> str:
+        """``wanted``, or the first of ``wanted-2``, ``wanted-3`` … that is free."""
+        name, number = wanted, self._last.get(wanted, 1)
+        while name in self._taken:
+            number += 1
+            name = f"{wanted}-{number}"
+        self._last[wanted] = number  # counting from the start for each would be quadratic in a file of one name
+        self._taken.add(name)
+        return name
+
+
 class FlagDraft:
     """One flag in the making: ``body`` is its part of the file, ``name`` what the other system calls it."""
 
-    def __init__(self, key: str, notes: list[Note], name: Any = None) -> None:
+    def __init__(self, key: str, name: Any = None) -> None:
         self.key = key
         self.name = name
         self.body: dict[str, Any] = {}
         self.rules: list[dict[str, Any]] = []
-        self.notes = notes
+        self.notes: list[Note] = []
         self._names: dict[str, str] = {}
-        self._taken: set[str] = set()
+        self._given = _Names()
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether nothing was said so far but that something came over as it was."""
+        return all(note.kept is Kept.EXACT for note in self.notes)
 
     def exact(self, text: str) -> None:
         """Say that something came over as it was."""
@@ -109,9 +132,9 @@ class FlagDraft:
         """Leave the flag empty, which is off, and take back whatever was said to have come over."""
         self.body.clear()
         self.rules.clear()
-        self.notes[:] = [note for note in self.notes if note.flag != self.key]
+        self.notes.clear()
         called = f" (it was called {self.name!r})" if self.name not in (None, self.key) else ""
-        self.lost(f"nothing of it came over{called}: {why}")
+        self.lost(f"it is off, for nothing of it came over{called}: {why}")
 
     def rule(self, condition: Any = None, **payload: Any) -> None:
         """Add a rule; ``condition`` is what stands under ``if`` (None, True or empty: everybody)."""
@@ -129,8 +152,7 @@ class FlagDraft:
         tag = json.dumps([name, value], sort_keys=True)
         if tag not in self._names:
             wanted = kebab(name if name is not None else _short(value)) or "variant"
-            self._names[tag] = _unique(wanted, self._taken)
-            self._taken.add(self._names[tag])
+            self._names[tag] = self._given.give(wanted)
             self.body.setdefault("variants", {})[self._names[tag]] = value
         return self._names[tag]
 
@@ -140,21 +162,34 @@ class FlagDraft:
 
 
 class Draft:
-    """A flag file in the making."""
+    """A flag file in the making; ``notes`` are on what is no flag of it."""
 
     def __init__(self) -> None:
         self.flags: dict[str, FlagDraft] = {}
         self.segments: dict[str, Any] = {}
         self.notes: list[Note] = []
+        self._given = _Names()
+        self._segments = _Names()
+        self._segment_names: dict[str, str] = {}
+
+    def segment(self, name: str) -> str:
+        """The native name of the segment of that name: two that differ in case only are two here, as well."""
+        if name not in self._segment_names:
+            self._segment_names[name] = self._segments.give(kebab(name) or "segment")
+        return self._segment_names[name]
 
     def flag(self, name: Any, *fallbacks: Any) -> FlagDraft:
         """A new flag under the native spelling of ``name``, or of the first fallback where that has none."""
         candidates = (kebab(str(each)) for each in (name, *fallbacks) if each is not None)
-        key = _unique(next((each for each in candidates if each), "flag"), self.flags)
-        flag = self.flags[key] = FlagDraft(key, self.notes, name)
+        key = self._given.give(next((each for each in candidates if each), "flag"))
+        flag = self.flags[key] = FlagDraft(key, name)
         if key != name:
             flag.exact(f"was called {name!r}")
         return flag
+
+    def all_notes(self) -> tuple[Note, ...]:
+        """What to know about each flag, and about what is none."""
+        return (*(note for flag in self.flags.values() for note in flag.notes), *self.notes)
 
     def document(self) -> dict[str, Any]:
         """The native document."""
@@ -169,19 +204,6 @@ def kebab(name: str) -> str:
     ('new-checkout-v2', 'ifld-mzq-p', '')
     """
     return _NOT_IN_KEYS.sub("-", _CAMEL.sub("-", name).lower()).strip("-")
-
-
-def _unique(name: str, taken: Iterable[str]) -> str:
-    """``name``, or the first of ``name-2``, ``name-3`` … that is free."""
-    return next(candidate for candidate in _numbered(name) if candidate not in taken)
-
-
-def _numbered(name: str) -> Iterator[str]:
-    yield name
-    number = 2
-    while True:
-        yield f"{name}-{number}"
-        number += 1
 
 
 def _short(value: Any) -> str:

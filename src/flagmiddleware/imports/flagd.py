@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from ..conditions import OPERATORS
 from ..formats.flagd import entries, wrong
+from ..formats.flagd_operators import SEMVER_COMPARISONS
 from ..formats.words import expected
+from ..versions import parse_version
 from .documents import load
 from .draft import RESERVED, Draft, FlagDraft, ImportProblem, check_values, moved_by_split
 from .shapes import Malformed, alone
@@ -31,8 +34,10 @@ def convert(data: bytes, name: str, options: Mapping[str, Any]) -> Draft:
     flags = document.get("flags") if isinstance(document, Mapping) else None
     if not isinstance(flags, dict | list):
         raise ImportProblem(f'{name or "the file"}: expected an object with flags by key under "flags"')
-    evaluators = document.get("$evaluators")
-    shared = evaluators if isinstance(evaluators, Mapping) else {}
+    evaluators, metadata = (
+        each if isinstance(each, Mapping) else {} for each in (document.get("$evaluators"), document.get("metadata"))
+    )
+    shared = _Document(evaluators, metadata, _names_key(evaluators))
     draft = Draft()
     for key, flag, problem in entries(flags):
         made = draft.flag(key)
@@ -45,13 +50,27 @@ def convert(data: bytes, name: str, options: Mapping[str, Any]) -> Draft:
     return draft
 
 
+class _Document(NamedTuple):
+    """What the flags of a file share."""
+
+    evaluators: Mapping[str, Any]
+    metadata: Mapping[str, Any]
+    names_key: bool
+
+
+def _names_key(logic: Any) -> bool:
+    return "'targetingKey'" in repr(logic)
+
+
 class _Import:
     """One flag on its way."""
 
-    def __init__(self, flag: FlagDraft, source: Mapping[str, Any], shared: Mapping[str, Any]) -> None:
+    def __init__(self, flag: FlagDraft, source: Mapping[str, Any], document: _Document) -> None:
         self.flag = flag
         self.source = source
-        self.shared = shared
+        self.shared = document.evaluators
+        self.metadata = document.metadata
+        self.names_key = document.names_key or _names_key(source.get("targeting"))
         self.names: dict[str, Any] = {}
         self.sticky: str | None = None
 
@@ -73,6 +92,8 @@ class _Import:
             flag.body["enabled"] = False
             flag.lost("a disabled flag left the value to the caller; here it serves its `off`")
         self._variants(variants, str(default))
+        if metadata := {**self.metadata, **(self.source.get("metadata") or {})}:
+            flag.body["metadata"] = metadata
         targeting = self.source.get("targeting")
         try:
             if targeting:
@@ -80,10 +101,11 @@ class _Import:
                     flag.rules.append(rule)
         except _Unsayable as error:
             flag.rules.clear()
-            flag.lost(f"its targeting: {error}")
-        if not any(note.flag == flag.key and note.kept != "exact" for note in flag.notes):
+            flag.lost(f"its targeting, so that everybody gets {default!r}: {error}")
+        if flag.is_exact:
             told = "its targeting came over; attributes must have the types that the file shows"
-            flag.exact(told if targeting else "it has no targeting")
+            keyed = "; the targeting key is compared as `user`" if self.names_key else ""
+            flag.exact(f"{told}{keyed}" if targeting else "it has no targeting")
 
     def _variants(self, variants: Mapping[str, Any], default: str) -> None:
         flag = self.flag
@@ -110,12 +132,16 @@ class _Import:
         parts = self._sticky(parts)
         if not all(isinstance(part, list) and part and isinstance(part[0], str) for part in parts):
             raise _Unsayable("`fractional` over something else than variants")
-        weights = {part[0]: part[1] if len(part) > 1 else 1 for part in parts}
-        if not all(name in self.names and isinstance(weight, int) for name, weight in weights.items()):
-            raise _Unsayable("`fractional` over something else than variants")
-        self.flag.reshuffles(moved_by_split(list(weights.values())), "the fractional split is hashed anew")
         named = {True: "on", False: "off"}
-        return {"split": {named.get(self.names[name], self.names[name]): weight for name, weight in weights.items()}}
+        split: dict[str, int] = {}
+        for name, *rest in parts:
+            weight = rest[0] if rest else 1
+            if name not in self.names or not isinstance(weight, int) or isinstance(weight, bool):
+                raise _Unsayable("`fractional` over something else than variants")
+            served = named.get(self.names[name], self.names[name])
+            split[served] = split.get(served, 0) + max(weight, 0)  # a variant may stand there twice
+        self.flag.reshuffles(moved_by_split(list(split.values())), "the fractional split is hashed anew")
+        return {"split": split}
 
     def _sticky(self, parts: list[Any]) -> list[Any]:
         """Say what is hashed; gives the parts that follow."""
@@ -181,7 +207,7 @@ def _hashed(logic: Mapping[str, Any]) -> str:
 
 def _comparison(operator: str, arguments: list[Any]) -> Any:
     if operator == "sem_ver" and len(arguments) == 3:
-        return {_attribute(arguments[0]): {"semver": f"{arguments[1]}{arguments[2]}"}}
+        return _version(*arguments)
     if len(arguments) != 2:
         raise _Unsayable(f"operator {operator!r}")
     if operator == "in":
@@ -197,12 +223,27 @@ def _comparison(operator: str, arguments: list[Any]) -> Any:
     if operator in ("starts_with", "ends_with") and not swapped:
         return {name: {operator: value}}
     if operator in _ORDER and not isinstance(value, str | bool):
-        sign = _ORDER[operator]
-        return {name: {_SWAPPED[sign] if swapped else sign: value}}
+        sign = _SWAPPED[_ORDER[operator]] if swapped else _ORDER[operator]
+        said = {name: {sign: value}}
+        # JsonLogic takes a missing attribute for 0, and here it never matches.
+        return {"any": [said, {name: {"exists": False}}]} if OPERATORS[sign].test(0, value) else said
     raise _Unsayable(f"operator {operator!r} with {value!r:.60}")
+
+
+def _version(attribute: Any, sign: Any, written: Any) -> Any:
+    version = parse_version(written)
+    if version is None or sign not in SEMVER_COMPARISONS:
+        raise _Unsayable(f"a comparison with version {written!r:.60}")
+    if sign in ("^", "~"):  # the same major, or major and minor, number: no lower bound within it
+        major, minor = version[:2]
+        above = f"{major + 1}.0.0" if sign == "^" else f"{major}.{minor + 1}.0"
+        return {_attribute(attribute): {"semver": f">={major}.{0 if sign == '^' else minor}.0-0 <{above}-0"}}
+    return {_attribute(attribute): {"semver": f"{sign}{written}"}}
 
 
 def _contained(needle: Any, haystack: Any) -> Any:
     if isinstance(haystack, list):
         return {_attribute(needle): {"in": haystack}}
+    if needle == "":
+        raise _Unsayable("whether a text holds an empty one")
     return {_attribute(haystack): {"contains": needle}}

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 
 from .documents import load
-from .draft import Draft, FlagDraft, ImportProblem, kebab, moved_by_rollout, moved_by_split, percent
+from .draft import Draft, FlagDraft, ImportProblem, moved_by_rollout, moved_by_split, percent
 from .logic import every, some
 from .shapes import STUMBLES, Percentage, Shape, alone, check
 
@@ -89,23 +89,27 @@ def convert(data: bytes, name: str, options: Mapping[str, Any]) -> Draft:
         raise ImportProblem(f'{name or "the file"}: expected Flipt\'s document with a list under "flags"')
     draft = Draft()
     broken: dict[str, str] = {}
+    written: dict[str, str] = {}
     segments = document.get("segments")
     for segment in segments if isinstance(segments, list) else ():
-        name = kebab(str(segment.get("key"))) if isinstance(segment, Mapping) else ""
+        key = str(segment.get("key")) if isinstance(segment, Mapping) else ""
         try:
             check(segment, _Segment)
-            draft.segments[name] = _segment(segment)
+            said = _segment(segment)
         except (_Unsayable, *STUMBLES) as error:
-            broken[name] = str(error)
+            broken[key] = str(error)
+        else:
+            written[key] = draft.segment(key)
+            draft.segments[written[key]] = said
     for place, item in enumerate(document["flags"]):
         flag = draft.flag(item.get("key") if isinstance(item, Mapping) else None, f"flags[{place}]")
         with alone(flag, "Flipt"):
             check(item, _Flag)
             flag.describe(item.get("description"))
             boolean = item.get("type") == "BOOLEAN_FLAG_TYPE"
-            (_boolean if boolean else _variants)(flag, item, draft.segments, broken)
-            if not any(note.flag == flag.key and note.kept != "exact" for note in flag.notes):
-                flag.exact("every rule came over")
+            (_boolean if boolean else _variants)(flag, item, written, broken)
+            if flag.is_exact:
+                flag.exact("every rule came over; attributes must be given as the types that the file shows")
     return draft
 
 
@@ -113,7 +117,7 @@ def _segment(segment: Mapping[str, Any]) -> Any:
     parts = [_constraint(one) for one in segment.get("constraints") or ()]
     said = some(parts) if segment.get("match_type") == "ANY_MATCH_TYPE" and parts else every(parts)
     if isinstance(said, bool):
-        raise _Unsayable("a segment without constraints is everybody")
+        raise _Unsayable(f"it is a segment of {'everybody' if said else 'nobody'}")
     return said
 
 
@@ -123,19 +127,27 @@ def _constraint(one: Mapping[str, Any]) -> Any:
     if say is None or not isinstance(name, str):
         raise _Unsayable(f"a constraint of type {kind}")
     if operator in ("present", "notpresent", "empty", "notempty"):
-        return {name: {"exists": operator in ("present", "notempty")}}
+        there = {"all": [{name: {"exists": True}}, {"not": {name: ""}}]}  # an empty text is none to Flipt
+        return there if operator in ("present", "notempty") else {"not": there}
     return say(name, str(operator), value)
 
 
 def _text(name: str, operator: str, value: Any) -> Any:
+    # A missing or empty text meets no constraint there, not even "is not".
     if operator in ("isoneof", "isnotoneof"):
-        said: Any = {name: {"in": _list(value)}}
-        return {"not": said} if operator == "isnotoneof" else said
+        items = [item for item in _list(value) if item != ""]
+        if operator == "isnotoneof":
+            return {name: {"not_in": [*items, ""]}}
+        return {name: {"in": items}} if items else False
     words = {"eq": "eq", "prefix": "starts_with", "suffix": "ends_with", "contains": "contains"}
-    if operator in ("neq", "notcontains"):
-        return {"not": {name: {"eq" if operator == "neq" else "contains": str(value)}}}
+    if operator == "neq":
+        return {name: {"not_in": list(dict.fromkeys((str(value), "")))}}
+    if operator == "notcontains":
+        return {"all": [{name: {"not_in": [""]}}, {"not": {name: {"contains": str(value)}}}]}
     if operator not in words:
         raise _Unsayable(f"operator {operator!r}")
+    if operator == "eq" and value in ("", None):
+        return False
     return {name: {words[operator]: str(value)}}
 
 
@@ -146,7 +158,7 @@ def _number(name: str, operator: str, value: Any) -> Any:
         raise _Unsayable(f"{value!r} is no number") from error
     number = int(number) if number.is_integer() else number
     if operator == "neq":
-        return {"not": {name: number}}
+        return {name: {"ne": number}}
     if operator not in _NUMBER:
         raise _Unsayable(f"operator {operator!r}")
     return {name: {_NUMBER[operator]: number}}
@@ -177,22 +189,22 @@ _KINDS: Final[Mapping[str, Callable[[str, str, Any], Any]]] = MappingProxyType(
 )
 
 
-def _named(rule: Mapping[str, Any], segments: Mapping[str, Any], broken: Mapping[str, str]) -> Any:
+def _named(rule: Mapping[str, Any], segments: Mapping[str, str], broken: Mapping[str, str]) -> Any:
     given = rule.get("segment")
     keys = given.get("keys") or [given.get("key")] if isinstance(given, Mapping) else [given]
     operator = given.get("operator") if isinstance(given, Mapping) else None
-    names = [kebab(str(key)) for key in keys]
+    names = [str(key) for key in keys]
     for name in names:
         if name in broken:
             raise _Unsayable(f"segment {name!r}: {broken[name]}")
         if name not in segments:
             raise _Unsayable(f"there is no segment {name!r}")
     if len(names) == 1:
-        return {"segment": names[0]}
-    return {"all" if operator == "AND_SEGMENT_OPERATOR" else "any": [{"segment": name} for name in names]}
+        return {"segment": segments[names[0]]}
+    return {"all" if operator == "AND_SEGMENT_OPERATOR" else "any": [{"segment": segments[name]} for name in names]}
 
 
-def _boolean(flag: FlagDraft, item: Mapping[str, Any], segments: Mapping[str, Any], broken: Mapping[str, str]) -> None:
+def _boolean(flag: FlagDraft, item: Mapping[str, Any], segments: Mapping[str, str], broken: Mapping[str, str]) -> None:
     rollouts = item.get("rollouts") or []
     if item.get("enabled"):
         flag.body["default"] = True  # `enabled` is what a boolean flag of Flipt's answers where no rollout matches
@@ -219,7 +231,18 @@ def _threshold(flag: FlagDraft, threshold: Mapping[str, Any], default: bool, las
     flag.rule(rollout=percent(percentage), serve=value)
 
 
-def _variants(flag: FlagDraft, item: Mapping[str, Any], segments: Mapping[str, Any], broken: Mapping[str, str]) -> None:
+def _weights(rule: Mapping[str, Any], names: Mapping[str, Any]) -> dict[str, float]:
+    weights: dict[str, float] = {}
+    for one in rule.get("distributions") or ():
+        if one["variant"] not in names:
+            raise _Unsayable(f"there is no variant {one['variant']!r}")
+        weights[names[one["variant"]]] = weights.get(names[one["variant"]], 0) + one["rollout"]
+    if not any(weights.values()):
+        raise _Unsayable("it distributes nothing")
+    return weights
+
+
+def _variants(flag: FlagDraft, item: Mapping[str, Any], segments: Mapping[str, str], broken: Mapping[str, str]) -> None:
     names = {one["key"]: flag.variant(one["key"], one["key"]) for one in item.get("variants") or ()}
     # Served where no rule matches, and by a flag that is not enabled, too.
     fallback = next((names[one["key"]] for one in item.get("variants") or () if one.get("default")), None)
@@ -229,14 +252,14 @@ def _variants(flag: FlagDraft, item: Mapping[str, Any], segments: Mapping[str, A
     if not item.get("enabled"):
         flag.body["enabled"] = False
     for place, rule in enumerate(item.get("rules") or ()):
-        weights = {
-            names[one["variant"]]: one["rollout"] for one in rule.get("distributions") or () if one["variant"] in names
-        }
         try:
-            if not weights:
-                raise _Unsayable("it distributes nothing")
+            weights = _weights(rule, names)
+            covered = min(sum(weights.values()), 100.0)
             payload: dict[str, Any] = {"split": weights} if len(weights) > 1 else {"serve": next(iter(weights))}
+            if covered < 100:  # who is in none of the distributions gets no variant, and no later rule is tried
+                payload = {"rollout": percent(covered), **payload}
             flag.rule(_named(rule, segments, broken), **payload)
-            flag.reshuffles(moved_by_split(list(weights.values())), f"the split of rule {place + 1} is hashed anew")
+            shares = [*weights.values(), 100 - covered]
+            flag.reshuffles(moved_by_split(shares), f"the split of rule {place + 1} is hashed anew")
         except _Unsayable as error:
             flag.lost(f"rule {place + 1} is left out: {error}")

@@ -10,7 +10,7 @@ from typing import Any
 
 from .documents import load
 from .draft import Draft, FlagDraft, ImportProblem, check_values, moved_by_split, percent
-from .gofeatureflag_queries import Unsayable, say
+from .gofeatureflag_queries import Unsayable, ignores_case, say
 from .shapes import Percentage, Shape, Weight, alone, check
 
 __all__ = ["convert"]
@@ -89,7 +89,7 @@ class _Import:
         for rule in self.source.get("targeting") or ():
             self._rule(rule)
         self._default(self.source.get("defaultRule") or {})
-        if not any(note.flag == flag.key and note.kept != "exact" for note in flag.notes):
+        if flag.is_exact:
             flag.exact("every rule came over")
 
     def _variations(self, variations: Mapping[str, Any]) -> None:
@@ -108,6 +108,10 @@ class _Import:
             condition = say(rule.get("query") or "")
             if condition is None:
                 raise Unsayable("it has no query")
+            if ignores_case(condition):
+                self.flag.lost(
+                    f"rule {name or rule['query']!r} compared texts without regard to case; here case counts"
+                )
             self.flag.rule(condition, **({"name": name} if name else {}), **self._payload(rule))
         except Unsayable as error:
             self.flag.lost(f"rule {name or rule.get('query')!r} is left out: {error}")

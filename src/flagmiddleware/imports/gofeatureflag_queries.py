@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from .draft import RESERVED
 
-__all__ = ["Unsayable", "say"]
+__all__ = ["Unsayable", "ignores_case", "say"]
 
 _TOKEN: Final = re.compile(
     r"""\s*(?:(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<number>-?[0-9]+(?:\.[0-9]+)?(?![0-9A-Za-z_.]))"""
@@ -19,6 +19,7 @@ _OPERATORS: Final = {
     "eq": "eq", "lt": "lt", "le": "lte", "gt": "gt", "ge": "gte", "co": "contains", "sw": "starts_with",
     "ew": "ends_with", "in": "in",
 }  # fmt: skip
+_CASELESS: Final = frozenset(("eq", "ne", "contains", "starts_with", "ends_with"))
 _DEEPEST: Final = 40
 
 
@@ -61,6 +62,22 @@ def _value(kind: str, text: str) -> Any:
     if kind == "text":
         return text[1:-1].replace('\\"', '"').replace("\\\\", "\\")
     return json.loads(text) if kind == "number" else text
+
+
+def ignores_case(said: Any) -> bool:
+    """Whether a query compared texts without regard to case, which a native condition does not.
+
+    >>> ignores_case(say('plan eq "pro"')), ignores_case(say('plan in ["pro"]')), ignores_case(say('code sw "4-"'))
+    (True, False, False)
+    """
+    if isinstance(said, list):
+        return any(map(ignores_case, said))
+    if not isinstance(said, dict):
+        return False
+    return any(
+        ignores_case(part) or (name in _CASELESS and isinstance(part, str) and part.lower() != part.upper())
+        for name, part in said.items()
+    )
 
 
 class _Parser:
@@ -120,7 +137,7 @@ class _Parser:
         operator = _SIGNS.get(operator, operator)
         value = self._operand()
         if operator == "ne":
-            return {"not": {name: {"eq": value}}}
+            return {name: {"ne": value}}  # nothing holds of a missing attribute, there and here
         if operator not in _OPERATORS or (operator == "in") is not isinstance(value, list):
             raise Unsayable(f"operator {operator!r}")
         return {name: {_OPERATORS[operator]: value}}

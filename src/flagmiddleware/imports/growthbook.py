@@ -14,6 +14,7 @@ import msgspec
 from .documents import load
 from .draft import Draft, FlagDraft, ImportProblem, check_values, moved_by_rollout, moved_by_split, percent
 from .growthbook_conditions import Unsayable, say
+from .logic import every
 from .shapes import Shape, Weight, alone, check
 
 __all__ = ["convert"]
@@ -67,6 +68,7 @@ class _Import:
         self.default = feature["defaultValue"]
         self.rules: list[Mapping[str, Any]] = feature.get("rules", [])
         self.groups = groups
+        self.has_versions = False
 
     def run(self) -> None:
         """Fill the flag."""
@@ -86,8 +88,9 @@ class _Import:
                 self._rule(rule, last=place == len(self.rules) - 1)
             except Unsayable as error:
                 self.flag.lost(f"rule {place + 1} is left out: {error}")
-        if not any(note.flag == self.flag.key and note.kept != "exact" for note in self.flag.notes):
-            self.flag.exact("every rule came over")
+        if self.flag.is_exact:
+            versions = "; what is compared as a version must be one" if self.has_versions else ""
+            self.flag.exact(f"every rule came over{versions}")
 
     def _served(self) -> list[Any]:
         forced = [rule["force"] for rule in self.rules if "force" in rule]
@@ -98,12 +101,17 @@ class _Import:
             raise Unsayable(f"it uses {', '.join(unknown)}")
         condition = rule.get("condition")
         said = say(condition, self.groups) if condition else True
+        self.has_versions = self.has_versions or "'semver': " in repr(said)
         if said is False:
             return
-        sticky = rule.get("hashAttribute") or "id"
+        sticky, hashes = rule.get("hashAttribute") or "id", "coverage" in rule or "force" not in rule
+        if hashes:  # who has nothing to be hashed goes on to the next rule, at a coverage of 1 as well
+            said = every([said, {sticky: {"exists": True}}, {"not": {sticky: ""}}])
         coverage = rule.get("coverage", 1)
         if "force" in rule:
             payload = {"serve": self.flag.variant(rule["force"])}
+        elif len(rule.get("variations") or ()) == 1:
+            return  # GrowthBook passes over an experiment of one
         elif rule.get("variations"):
             payload = self._experiment(rule)
         else:
@@ -122,9 +130,9 @@ class _Import:
 
     def _experiment(self, rule: Mapping[str, Any]) -> dict[str, Any]:
         variations = rule["variations"]
-        weights = rule.get("weights") or [1] * len(variations)
-        if len(weights) != len(variations) or not sum(weights):
-            raise Unsayable("its weights do not fit its variations")
+        weights = rule.get("weights") or []
+        if len(weights) != len(variations) or not 0.99 <= sum(weights) <= 1.01:
+            weights = [1 / len(variations)] * len(variations)  # as GrowthBook takes weights that are none
         self.flag.reshuffles(moved_by_split(weights), "the experiment's split is hashed anew")
         if isinstance(variations[0], bool):
             return {"split": self._boolean_split(variations, weights)}

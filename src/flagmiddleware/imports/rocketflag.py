@@ -30,11 +30,12 @@ def convert(data: bytes, name: str, options: Mapping[str, Any]) -> Draft:
         raise ImportProblem(f"{name or 'the file'}: flags[0] has no `id`, which RocketFlag gives each flag")
     audiences = _audiences(options.get("audiences"))
     draft = Draft()
+    names = {key: draft.segment(key) for key in audiences}
     for key, audience in audiences.items():
-        draft.segments[kebab(key) or key] = {"any": [_rule(rule) for rule in audience["rules"]]}
+        draft.segments[names[key]] = {"any": [_rule(rule) for rule in audience["rules"]]}
     move = _Move(frozenset(options.get("move") or ()), name)
     for place, item in enumerate(items):
-        _flag(draft, item, f"flags[{place}]", audiences, move)
+        _flag(draft, item, f"flags[{place}]", names, move)
     move.check()
     return draft
 
@@ -59,7 +60,7 @@ class _Move:
             raise ImportProblem(f"there is no flag {unknown[0]!r} to move; say its id, its name, or all")
 
 
-def _flag(draft: Draft, item: Any, place: str, audiences: Mapping[str, Any], move: _Move) -> None:
+def _flag(draft: Draft, item: Any, place: str, audiences: Mapping[str, str], move: _Move) -> None:
     if not (problem := wrong(item)) and not move.takes(item):
         _stay(draft, item, move.file)
         return
@@ -114,14 +115,14 @@ def _rule(conditions: list[Any]) -> Any:
     return parts[0] if len(parts) == 1 else {"all": parts}
 
 
-def _group(flag: FlagDraft, environments: Mapping[str, Any], audiences: Mapping[str, Any]) -> None:
+def _group(flag: FlagDraft, environments: Mapping[str, Any], audiences: Mapping[str, str]) -> None:
     flag.body["environments"] = {
         name: {"enabled": bool(state.get("enabled")), "rules": _rules(flag, state, audiences)}
         for name, state in environments.items()
     }
 
 
-def _rules(flag: FlagDraft, state: Mapping[str, Any], audiences: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _rules(flag: FlagDraft, state: Mapping[str, Any], audiences: Mapping[str, str]) -> list[dict[str, Any]]:
     cohorts, audience = state.get("cohorts") or [], state.get("audienceId")
     percentage = float(state.get("trafficPercentage") or 0)
     gate = {"serve": True} if percentage >= 100 else {"rollout": percent(percentage)}
@@ -131,7 +132,7 @@ def _rules(flag: FlagDraft, state: Mapping[str, Any], audiences: Mapping[str, An
     if audience is not None and audience not in audiences:
         flag.lost(f"audience {audience!r} is not in that API: declare it in a file and give --audiences FILE")
     elif audience is not None:
-        rules.append({"name": "audience", "if": {"segment": kebab(audience) or audience}, **gate})
+        rules.append({"name": "audience", "if": {"segment": audiences[audience]}, **gate})
     elif not cohorts:
         rules.append(gate)
     if 0 < percentage < 100 and rules and "rollout" in rules[-1]:

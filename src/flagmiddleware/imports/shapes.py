@@ -15,6 +15,8 @@ __all__ = ["STUMBLES", "Malformed", "Percentage", "Shape", "Weight", "alone", "c
 Percentage: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=100)]
 Weight: TypeAlias = Annotated[float, msgspec.Meta(ge=0)]
 
+_DEEPEST: Final = 90  # of the 100 levels that a flag file may have
+
 _S = TypeVar("_S", bound="Shape")
 
 STUMBLES: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError)
@@ -56,11 +58,23 @@ def _found(item: Any, message: str) -> str:
     return f" ({show(item)})" if isinstance(item, str | int | float) else ""
 
 
+def _levels(value: Any) -> int:
+    """How deep a value is nested."""
+    level, count = [value], 0
+    while level:
+        count += 1
+        holders = [each for each in level if isinstance(each, Mapping | list)]
+        level = [item for each in holders for item in (each.values() if isinstance(each, Mapping) else each)]
+    return count
+
+
 @contextmanager
 def alone(flag: FlagDraft, system: str) -> Iterator[None]:
     """Fill ``flag``; where its definition is not what ``system`` writes it stays empty, and a note says why."""
     try:
         yield
+        if _levels(flag.finish()) > _DEEPEST:
+            flag.abandon(f"it is nested deeper than {_DEEPEST} levels")
     except Malformed as error:
         flag.abandon(f"it has a shape that {system} does not write: {error}")
     except ImportProblem as error:

@@ -74,14 +74,16 @@ def convert(data: bytes, name: str, options: Any) -> Draft:
 
 def _join(found: dict[str, list[Row]]) -> None:
     """Put the rows of the two join tables (a database has them, a fixture has lists) onto their flags."""
+    flags = {row.pk: row for row in found["waffle_flag"] if isinstance(row.pk, int | str)}
     for table, field, column in (
         ("waffle_flag_groups", "groups", "group_id"),
         ("waffle_flag_users", "users", "user_id"),
     ):
         for link in found[table]:
-            for row in found["waffle_flag"]:
-                if row.pk == link.fields.get("flag_id"):
-                    row.fields.setdefault(field, []).append(link.fields.get(column))
+            key = link.fields.get("flag_id")
+            row = flags.get(key) if isinstance(key, int | str) else None
+            if row is not None:
+                row.fields.setdefault(field, []).append(link.fields.get(column))
 
 
 def _flag(flag: FlagDraft, fields: _Flag, groups: dict[Any, Any]) -> None:
