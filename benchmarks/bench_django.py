@@ -18,12 +18,14 @@ from benchmarks.harness import Contender, Cost, Settings, Workload
 from benchmarks.report import Table, add_ratio, cost_table, main, ratio_table
 
 TEN = [f"flag-{number}" for number in range(10)]
+TWENTY = [f"group-{number}" for number in range(20)]
 DEFINITIONS: dict[str, Any] = {
     "version": 1,
     "flags": {
         **{key: {"rules": [{"serve": True}]} for key in TEN},
         "for-user": {"rules": [{"if": {"user": 7}, "serve": True}]},
         "rollout": {"rules": [{"rollout": "100%"}]},
+        **{key: {"rules": [{"if": {"groups": key}, "serve": True}]} for key in TWENTY},
     },
 }
 
@@ -172,6 +174,33 @@ def workload(count: int) -> Workload:
     )
 
 
+def queries() -> Table:
+    """What flags ask the database on a warm page, of somebody who has signed in and whom nothing else has loaded."""
+    from django.contrib.auth import get_user_model
+    from django.db import connection
+    from django.test import RequestFactory
+    from django.test.utils import CaptureQueriesContext
+    from django.utils.functional import SimpleLazyObject
+
+    from flagmiddleware.django import FlagMiddleware
+
+    table = Table("SQL queries added by flags on a warm page", ["page", "queries", "limit", ""])
+    find = get_user_model().objects.get
+    for name, keys, limit, user in (
+        ("ten flags, the user unread", TEN, 0, SimpleLazyObject(lambda: find(pk=7))),
+        ("twenty flags by group", TWENTY, 1, find(pk=7)),
+    ):
+        served = FlagMiddleware(page(lambda request, keys=keys: any([request.flags.is_enabled(key) for key in keys])))  # type: ignore[misc]  # noqa: C419
+        request: Any = RequestFactory().get("/")
+        request.user = user
+        with CaptureQueriesContext(connection) as captured:
+            served(request)
+        met = len(captured) <= limit
+        table.rows.append([name, str(len(captured)), f"≤ {limit}", "met" if met else "OVER"])
+        table.missed += [] if met else [f"{name}: {len(captured)} queries, limit {limit}"]
+    return table
+
+
 def measure(settings: Settings) -> Sequence[Table]:
     """The costs, and what ours adds as a share of what waffle adds."""
     if not django_settings.configured:
@@ -192,7 +221,7 @@ def measure(settings: Settings) -> Sequence[Table]:
     ):
         floor = "async no-op middleware" if "async" in mine else "no-op middleware"
         add_ratio(ratios, "Django", f"{mine} / {its}", _added(costs, mine, floor, its), limit)
-    tables = [cost_table(asked.name, costs), ratios]
+    tables = [cost_table(asked.name, costs), ratios, queries()]
     for table in tables:
         print(table.plain(), flush=True)
     return tables

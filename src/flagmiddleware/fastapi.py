@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from inspect import Signature
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from inspect import Signature, signature
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import Depends, FastAPI, routing
 from fastapi.routing import APIRoute
@@ -49,8 +50,20 @@ __all__ = [
 ]
 
 
+_KEY: Final = "__flag_key__"
+"""On a dependency that reads a flag: which."""
+
+
 class FlagMiddleware(starlette.FlagMiddleware):
     """Starlette's, which knows the gates of path operations too: ``app.add_middleware(FlagMiddleware, …)``."""
+
+    def named(self, routes: list[Any]) -> Iterator[tuple[str, Iterable[str]]]:
+        """The keys that gates and other dependencies name, and where."""
+        yield from super().named(routes)
+        for route in filter(_is_operation, _contexts(routes)):
+            for call in _dependencies(route.dependant):
+                if hasattr(call, _KEY):
+                    yield f"a dependency of the operation {route.path}", (getattr(call, _KEY),)
 
     def gates(self, routes: Iterable[Any]) -> Iterator[tuple[str, Gate]]:
         """Every gate among these routes, and where it stands."""
@@ -65,6 +78,18 @@ class FlagMiddleware(starlette.FlagMiddleware):
             yield from [_operation(route, prefix)] if _is_operation(route) else super().pages([route], prefix)
 
 
+class _NothingWanted:
+    """The signature of a dependency, which FastAPI asks for when a route is made; what only decorates has none."""
+
+    def __get__(self, dependency: FlagDependency | None, owner: type) -> Signature:
+        if dependency is None:
+            raise AttributeError("__signature__")
+        if dependency.gate.otherwise is not None:
+            cure = "decorate the path operation with it, or give redirect_to= or status="
+            raise ConfigurationError(f"flag_required: otherwise= means nothing in Depends(…); {cure}")
+        return Signature()
+
+
 class FlagDependency:
     """What :func:`flag_required` makes: give it to ``Depends``, or decorate a path operation with it.
 
@@ -73,16 +98,17 @@ class FlagDependency:
     request's flags are those that are current. Python, which looks at the class, calls the one that also decorates.
     """
 
+    __signature__ = _NothingWanted()
+
     def __init__(self, key: str | None, options: GateOptions) -> None:
         self.gate = Gate(key, **options)
         self._decorate = starlette.flag_required(key, **options)
         setattr(self, GATE_ATTRIBUTE, self.gate)
-        self.__signature__ = Signature()
         self.__dict__["__call__"] = self.check
 
     def __call__(self, operation: Any = None) -> Any:
         """Decorate a path operation, or without one check the gate for the current request."""
-        return self.check() if operation is None else self._decorate(operation)
+        return self.check() if operation is None else _signed(self._decorate(operation))
 
     async def check(self) -> None:
         """Raise what a shut gate answers."""
@@ -98,6 +124,14 @@ class FlagDependency:
         starlette.refuse(gate, scope)
         target, status = starlette.redirect_target(gate, scope)
         raise HTTPException(status, headers={"Location": target})
+
+
+def _signed(operation: Any) -> Any:
+    """The operation, its annotations resolved: older FastAPIs look for their names where the wrapper is defined."""
+    # A name may be not known yet, or to type checkers only: FastAPI has its say on it.
+    with suppress(Exception):
+        operation.__signature__ = signature(operation, eval_str=True)
+    return operation
 
 
 def flag_required(key: str | None = None, /, **options: Unpack[GateOptions]) -> FlagDependency:
@@ -126,7 +160,7 @@ def flag_enabled(key: str) -> Any:
     async def enabled(here: RequestFlags) -> bool:
         return await here.ais_enabled(key)
 
-    return Depends(_with_flags(enabled))
+    return Depends(_with_flags(key, enabled))
 
 
 def flag_value(key: str, default: Any = None) -> Any:
@@ -135,18 +169,22 @@ def flag_value(key: str, default: Any = None) -> Any:
     async def value(here: RequestFlags) -> Any:
         return await here.avalue(key, default)
 
-    return Depends(_with_flags(value))
+    return Depends(_with_flags(key, value))
 
 
-def _with_flags(ask: Callable[[RequestFlags], Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+def _with_flags(key: str, ask: Callable[[RequestFlags], Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     async def dependency(connection: HTTPConnection) -> Any:
         return await ask(flags_from(connection))
 
+    setattr(dependency, _KEY, key)
     return dependency
 
 
 def hide_gated_routes(app: FastAPI) -> None:
-    """Leave path operations out of the OpenAPI document that answer 404 to somebody of whom nothing is known."""
+    """Leave path operations out of the OpenAPI document that answer 404 to somebody of whom nothing is known.
+
+    The models that no other operation has go with them.
+    """
     describe = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -182,16 +220,43 @@ def _operation(route: Any, prefix: str = "") -> Page:
 
 
 def _gates(dependant: Any) -> Iterator[Gate]:
+    return (gate for call in _dependencies(dependant) for gate in gates_on(call))
+
+
+def _dependencies(dependant: Any) -> Iterator[Any]:
+    """What FastAPI calls for a path operation: it, its dependencies, and theirs."""
     waiting = [dependant]
     while waiting:
         dependant = waiting.pop()
-        yield from gates_on(dependant.call)
+        yield dependant.call
         waiting += dependant.dependencies
 
 
 def _without(document: dict[str, Any], hidden: Iterable[Page]) -> dict[str, Any]:
     paths = {path: dict(operations) for path, operations in document.get("paths", {}).items()}
-    for operation in hidden:
-        for method in operation.methods:
-            paths.get(operation.path, {}).pop(method.lower(), None)
-    return {**document, "paths": {path: operations for path, operations in paths.items() if operations}}
+    gone = [paths.get(page.path, {}).pop(method.lower(), None) for page in hidden for method in page.methods]
+    left = {**document, "paths": {path: operations for path, operations in paths.items() if operations}}
+    components = document.get("components", {})
+    schemas = components.get("schemas", {})
+    unused = _referred(gone, schemas) - _referred({**left, "components": {}}, schemas)
+    if unused:
+        kept = {name: schema for name, schema in schemas.items() if name not in unused}
+        left["components"] = {**components, "schemas": kept}
+    return left
+
+
+def _referred(part: Any, schemas: Mapping[str, Any]) -> set[str]:
+    """The schemas that a part of the document refers to, and those that these refer to."""
+    found: set[str] = set()
+    waiting = [part]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            name = str(part.get("$ref", "")).removeprefix("#/components/schemas/")
+            if name in schemas and name not in found:
+                found.add(name)
+                waiting.append(schemas[name])
+            waiting += part.values()
+        elif isinstance(part, list):
+            waiting += part
+    return found

@@ -18,7 +18,7 @@ from starlette.types import Scope
 
 from . import asgi
 from .errors import ConfigurationError, ContextNotReadyError
-from .starlette_hiding import Hiding, Page
+from .starlette_hiding import Hiding, Page, routes_below
 from .starlette_routes import flags_endpoints, qa_endpoint
 from .web.current import current_flags
 from .web.frontend import flags_json, script_tag
@@ -103,11 +103,15 @@ class FlagMiddleware(asgi.FlagMiddleware):
     def started(self, scope: Scope) -> None:
         """Tell about gates and templates whose flags nobody defined."""
         ruleset = self.installation.flags.ruleset
-        for where, gate in self.gates(getattr(scope.get("app"), "routes", ())):
-            for key, suggestion in unknown_keys(gate.keys, ruleset):
-                LOGGER.error("%s", explain_unknown(key, suggestion, f"flag_required on {where}"))
+        for where, keys in self.named(list(routes_below(self, scope))):
+            for key, suggestion in unknown_keys(keys, ruleset):
+                LOGGER.error("%s", explain_unknown(key, suggestion, where))
         for problem in _unknown_in_templates(self._environments, ruleset):
             LOGGER.error("%s", problem)
+
+    def named(self, routes: list[Any]) -> Iterator[tuple[str, Iterable[str]]]:
+        """The keys that these routes name outside of their code, and where."""
+        return ((f"flag_required on {where}", gate.keys) for where, gate in self.gates(routes))
 
     def gates(self, routes: Iterable[Any]) -> Iterator[tuple[str, Gate]]:
         """Every gate among these routes, and where it stands."""
@@ -120,7 +124,7 @@ class FlagMiddleware(asgi.FlagMiddleware):
             if endpoint is not None and hasattr(route, "methods"):
                 methods = frozenset(route.methods or ())
                 yield Page.at(path, methods, endpoint, gates_on(endpoint))
-            yield from self.pages(getattr(route, "routes", None) or (), path)
+            yield from self.pages(routes_below(route), path)
 
 
 class _Unstarted(FlagMiddleware):
@@ -292,4 +296,4 @@ def gated_endpoints(routes: Iterable[Any]) -> Iterator[tuple[str, Gate]]:
         endpoint = getattr(route, "endpoint", None)
         for gate in gates_on(endpoint):
             yield f"{getattr(endpoint, '__module__', '?')}.{getattr(endpoint, '__qualname__', '?')}", gate
-        yield from gated_endpoints(getattr(route, "routes", None) or ())
+        yield from gated_endpoints(routes_below(route))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Iterable
+from itertools import count
 from types import MethodType
 from typing import Any, Final, NamedTuple
 
@@ -16,13 +17,16 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import compile_path
+from starlette.routing import PARAM_REGEX, compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .asgi import flags_from
 from .web.gate import Gate
 
-__all__ = ["Hiding", "Page"]
+__all__ = ["Hiding", "Page", "routes_below"]
+
+_OF_ROUTERS: Final = (307, 405, 422)
+"""What routers and FastAPI answer by themselves; any other may be a middleware's, who asks for no page."""
 
 _OF_THE_PAGE: Final = frozenset({b"allow", b"content-length", b"content-type", b"location", b"www-authenticate"})
 """Headers that would tell of the page; what middlewares have added to an answer is added to a 404 as well."""
@@ -40,8 +44,21 @@ class Page(NamedTuple):
     @classmethod
     def at(cls, path: str, methods: frozenset[str], endpoint: Any, gates: Iterable[Gate]) -> Page:
         """The endpoint that is served at this path, mounts included."""
-        pattern, described, _ = compile_path(path)
-        return cls(described, pattern, methods, endpoint, tuple(gates))
+        numbers = count()  # a mount and a route below it may call their parameters the same
+        pattern, _, _ = compile_path(PARAM_REGEX.sub(lambda found: f"{{p{next(numbers)}{found[2] or ''}}}", path))
+        return cls(PARAM_REGEX.sub(r"{\1}", path), pattern, methods, endpoint, tuple(gates))
+
+
+def routes_below(outer: Any, scope: Scope | None = None) -> Iterable[Any]:
+    """The routes within a mount or middleware, whatever was put between; those of the scope's app where that hides."""
+    inner, seen = outer, set()
+    while inner is not None and id(inner) not in seen:  # an `app` may be anything, even the object itself
+        seen.add(id(inner))
+        routes: Iterable[Any] | None = getattr(inner, "routes", None)
+        if routes:
+            return routes
+        inner = getattr(inner, "app", None)
+    return routes_below(scope.get("app")) if scope is not None else ()
 
 
 class Hiding:
@@ -52,6 +69,7 @@ class Hiding:
         self._middleware = middleware
         self._find = find
         self._pages: list[Page] | None = None
+        self._known: dict[int, bool] = {}  # by the identity of an endpoint: whether a gate hides it
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -62,22 +80,31 @@ class Hiding:
         await self.app(scope, receive, send)
 
     def _look(self, scope: Scope) -> None:
-        routes: Iterable[Any] = getattr(scope.get("app"), "routes", None) or getattr(self.app, "routes", None) or ()
-        self._pages = list(self._find(routes))
-        if not any(gate.hides for page in self._pages for gate in page.gates):
+        pages = list(self._find(routes_below(self, scope)))
+        for page in pages:
+            is_gated = any(gate.hides for gate in page.gates)
+            self._known[id(page.endpoint)] = is_gated or self._known.get(id(page.endpoint), False)
+        self._pages = pages
+        if not any(self._known.values()):
             self._middleware.app = self.app
 
-    async def instead(self, scope: Scope, message: Message) -> HTTPException | None:
-        """What to answer in the place of this, which tells of a page that does not exist; None for any other."""
-        known = self._pages or ()
-        found = scope.get("endpoint")
-        path = get_route_path({**scope, "root_path": scope.get("app_root_path", scope.get("root_path", ""))})
-        if not any(page.endpoint is found for page in known):  # a redirect may lead to the path with its slash
-            if message["status"] != 307:
-                return None
-            found, path = None, path.rstrip("/") if path.endswith("/") else f"{path}/"
-        here = [page for page in known if page.pattern.match(path)]
-        status = 0 if found is None else message["status"]
+    async def instead(self, scope: Scope, message: Message, root: str) -> HTTPException | None:
+        """What to answer in the place of this, which tells of a page that does not exist; None for any other.
+
+        ``root`` is the ``root_path`` with which the middleware was called: mounts have added to the scope's.
+        """
+        found, status = scope.get("endpoint"), message["status"]
+        is_gated = self._known.get(id(found))
+        if is_gated is False or (is_gated is None and status not in _OF_ROUTERS):
+            return None
+        path = get_route_path({**scope, "root_path": root})
+        if is_gated is None:  # no endpoint was found, or a middleware went on with a copy of the scope
+            found = None
+            if status == 307:  # it leads to the path with its slash, or without
+                path, status = path.rstrip("/") if path.endswith("/") else f"{path}/", 0
+        here = [page for page in self._pages or () if page.pattern.match(path)]
+        if status == 0 and not here:  # it leads to a mount, which is there as long as one of its pages is
+            here = [page for page in self._pages or () if page.path.startswith(path)]
         shut = [page for page in here if await _is_hidden(page, status, scope)]
         answering = [page for page in here if found is None or page.endpoint is found]
         if not answering or any(page not in shut for page in answering):
@@ -89,10 +116,11 @@ class Hiding:
 
 
 class _Answer:
-    __slots__ = ("dropped", "hiding", "receive", "scope", "send")
+    __slots__ = ("dropped", "hiding", "receive", "root", "scope", "send")
 
     def __init__(self, hiding: Hiding, scope: Scope, receive: Receive, send: Send) -> None:
         self.hiding, self.scope, self.receive, self.send = hiding, scope, receive, send
+        self.root = scope.get("root_path", "")
         self.dropped = False
 
 
@@ -107,7 +135,7 @@ async def _nothing() -> None:
 
 
 async def _judge(answer: _Answer, message: Message) -> None:
-    problem = await answer.hiding.instead(answer.scope, message)
+    problem = await answer.hiding.instead(answer.scope, message, answer.root)
     if problem is None:
         await answer.send(message)
         return

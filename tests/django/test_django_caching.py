@@ -157,9 +157,12 @@ def test_site_wide_cache_and_schedules(ends_in: Callable[[float], str]) -> None:
 def test_pages_that_no_cache_keeps_get_no_age(ann: Client, install: Callable[..., Flags]) -> None:
     """A page for one user, or one that says ``no-cache``, gets no age from a schedule: browsers would keep it."""
     rule = {"if": {"user": "ann"}, "schedule": {"until": "2999-01-01T00:00:00Z"}, "serve": True}
-    install({"sale": {"rules": [rule]}, "always": {"rules": [{"serve": True}]}})
+    always = {"rules": [{"serve": True}]}
+    install({"always": always})
+    without = ann.get("/fresh?key=always")["Cache-Control"]  # "no-cache", to which Django 5.2.0 adds an age by itself
+    install({"sale": {"rules": [rule]}, "always": always})
     assert ann.get("/plain?key=sale")["Cache-Control"] == "private"
-    assert ann.get("/fresh?key=always")["Cache-Control"] == "no-cache"
+    assert ann.get("/fresh?key=always")["Cache-Control"] == without
 
 
 @pytest.mark.usefixtures("site_wide")

@@ -26,7 +26,7 @@ def sign_in(told: Mapping[str, Any]) -> str:
     """A session of this user in the database, as Django's ``login()`` leaves one."""
     person, _ = get_user_model().objects.update_or_create(
         id=told["id"],
-        defaults={"username": told["id"], "email": told["email"], "is_staff": told["is_staff"]},
+        defaults={"username": told["id"], **{name: told[name] for name in ("email", "is_staff", "is_superuser")}},
     )
     person.groups.set([Group.objects.get_or_create(name=name)[0] for name in told["groups"]])
     session = SessionStore()

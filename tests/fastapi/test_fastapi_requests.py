@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import inspect
+import json
 import threading
 from typing import Annotated, Any
 
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.testclient import TestClient
+from pydantic import BaseModel
 from starlette.endpoints import HTTPEndpoint
 from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from flagmiddleware import Flags
+from flagmiddleware import ConfigurationError, Flags
 from flagmiddleware.fastapi import (
     FlagMiddleware,
     FlagsOfRequest,
@@ -21,8 +23,10 @@ from flagmiddleware.fastapi import (
     flag_required,
     flag_value,
     flags_endpoints,
+    flags_from,
     hide_gated_routes,
 )
+from flagmiddleware.testing import override_flags
 from tests.web.clients import ASGISite
 
 DOCUMENT: dict[str, Any] = {
@@ -76,6 +80,25 @@ def test_decorator_keeps_the_signature(app: FastAPI) -> None:
     assert site.get("/items/5").status == 404
     parameters = app.openapi()["paths"]["/items/{item}"]["get"]["parameters"]
     assert [parameter["name"] for parameter in parameters] == ["item", "q"]
+
+
+def test_decorator_keeps_types_of_the_module(app: FastAPI) -> None:
+    """Postponed annotations are the operation's module's: a model is a body, whichever FastAPI resolves it."""
+
+    @app.post("/named")
+    @flag_required("live")
+    @flag_required("!dark")
+    async def named(body: Common, new: Annotated[bool, flag_enabled("live")]) -> Common:
+        return body if new else Common(name="nobody")
+
+    site = install(app)
+    assert TestClient(site.app).post("/named", json={"name": "ann"}).json() == {"name": "ann"}
+    later = flag_required("live")(_unresolvable)
+    assert list(inspect.signature(later).parameters) == ["body"]
+
+
+async def _unresolvable(body: NotThereYet) -> None:  # type: ignore[name-defined]  # noqa: F821
+    """An operation whose types nobody knows yet."""
 
 
 def test_decorated_synchronous_operation(app: FastAPI) -> None:
@@ -184,6 +207,37 @@ def test_shut_routes_leave_the_document(app: FastAPI) -> None:
     } == {"/open", "/other"}
 
 
+class Common(BaseModel):
+    name: str
+
+
+class OfDark(BaseModel):
+    secret_name: str
+    inner: list[Common]
+
+
+class InDark(BaseModel):
+    of: OfDark | None
+
+
+def test_models_of_shut_routes_leave_the_document(app: FastAPI) -> None:
+    """Models that only shut operations have are not in OpenAPI; those that an open one has too are, and come back."""
+
+    @app.post("/shut", dependencies=[Depends(flag_required("dark"))])
+    async def shut(body: InDark) -> OfDark:
+        return OfDark(secret_name="", inner=[])
+
+    @app.post("/open")
+    async def opened(body: Common) -> None: ...
+
+    hide_gated_routes(app)
+    site = install(app)
+    schemas = set(json.loads(site.get("/openapi.json").text)["components"]["schemas"])
+    assert schemas == {"Common", "HTTPValidationError", "ValidationError"}
+    with override_flags({"dark": True}):
+        assert "secret_name" in site.get("/openapi.json").text
+
+
 def test_document_follows_changes(app: FastAPI) -> None:
     """The document is not frozen at its first form: a route comes back when its flag is switched on."""
 
@@ -192,8 +246,6 @@ def test_document_follows_changes(app: FastAPI) -> None:
 
     hide_gated_routes(app)
     site = install(app)
-    from flagmiddleware.testing import override_flags
-
     assert "/later" not in site.get("/openapi.json").text
     with override_flags({"dark": True}):
         assert "/later" in site.get("/openapi.json").text
@@ -201,13 +253,15 @@ def test_document_follows_changes(app: FastAPI) -> None:
 
 
 def test_unknown_keys_in_dependencies(app: FastAPI, caplog: pytest.LogCaptureFixture) -> None:
-    """A misspelt key in a dependency is reported when the application starts."""
+    """A misspelt key in a dependency, gate or not, is reported when the application starts."""
 
     router = APIRouter(prefix="/v2")
 
     @router.get("/x", dependencies=[Depends(flag_required("lve"))])
     @flag_required("drak")
-    async def page() -> None: ...
+    async def page(
+        new: Annotated[bool, flag_enabled("daark")], colour: Annotated[str, flag_value("buton", "blue")]
+    ) -> None: ...
 
     app.include_router(router)
     install(app)
@@ -215,6 +269,8 @@ def test_unknown_keys_in_dependencies(app: FastAPI, caplog: pytest.LogCaptureFix
         pass
     told = [record.getMessage() for record in caplog.records if record.name == "flagmiddleware"]
     assert sorted(told) == [
+        "a dependency of the operation /v2/x: there is no flag 'buton'; did you mean 'button'?",
+        "a dependency of the operation /v2/x: there is no flag 'daark'; did you mean 'dark'?",
         "flag_required on the operation /v2/x: there is no flag 'drak'; did you mean 'dark'?",
         "flag_required on the operation /v2/x: there is no flag 'lve'; did you mean 'live'?",
     ]
@@ -235,3 +291,36 @@ def test_mounted_endpoints(app: FastAPI) -> None:
     """Starlette's endpoints mount on FastAPI too."""
     app.router.routes.append(flags_endpoints("/flags"))
     assert install(app).get("/flags/health").text == '{"state":"READY"}'
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_user_whom_a_dependency_finds(again: bool) -> None:
+    """A user whom a dependency leaves in the scope is known to gates after it; to what was read before, on demand."""
+    mine = {"rules": [{"if": {"user": "ann"}, "serve": True}]}
+    app = FastAPI()
+    app.add_middleware(FlagMiddleware, flags=Flags({"version": 1, "flags": {"mine": mine, "early": mine}}))
+
+    async def early(request: Request) -> None:
+        if request.headers.get("X-Early"):
+            flags_from(request).is_enabled("early")
+
+    async def signed_in(request: Request) -> None:
+        request.scope["user"] = {"id": request.headers["X-User"]}
+        if again:
+            flags_from(request).reauthenticate()
+
+    @app.get("/", dependencies=[Depends(early), Depends(signed_in), Depends(flag_required("mine"))])
+    async def home(flags: FlagsOfRequest) -> bool:
+        return flags.is_enabled("early")
+
+    client = TestClient(app)
+    assert client.get("/", headers={"X-User": "ann"}).json() is True
+    assert client.get("/", headers={"X-User": "bob"}).status_code == 404
+    assert client.get("/", headers={"X-User": "ann", "X-Early": "1"}).status_code == (200 if again else 404)
+
+
+def test_a_dependency_cannot_answer_otherwise(app: FastAPI) -> None:
+    """``otherwise=`` in ``Depends``, which cannot call another operation, is refused when the route is made."""
+    with pytest.raises(ConfigurationError, match="decorate the path operation"):
+        app.get("/", dependencies=[Depends(flag_required("dark", otherwise=lambda: "old"))])(lambda: "new")
+    assert list(inspect.signature(type(flag_required("dark"))).parameters) == ["key", "options"]

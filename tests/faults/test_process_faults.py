@@ -20,6 +20,7 @@ import pytest
 from benchmarks.propagation import KINDS
 from flagmiddleware import Flags
 from flagmiddleware.sources.redis import RedisSource
+from tests.greenlets import TICKING
 from tests.services import HOST, ending_with_us, free_port, running, stop
 
 from .load import document, publish
@@ -116,21 +117,14 @@ print(len(current))
         stop(worker)
 
 
-GEVENT = """
+GEVENT = f"""
 import sys, time
 from flagmiddleware import Flags
 flags = Flags(sys.argv[1], refresh=0.1)
 flags.value("left")
 from gevent import monkey
 monkey.patch_all()
-import gevent
-ticks = 0
-def tick():
-    global ticks
-    while True:
-        ticks += 1
-        gevent.sleep(0.01)
-gevent.spawn(tick)
+{TICKING}
 def follow(seconds):
     ended = time.monotonic() + seconds
     while time.monotonic() < ended:

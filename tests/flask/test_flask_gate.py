@@ -6,7 +6,7 @@ from functools import wraps
 from typing import Any
 
 import pytest
-from flask import Blueprint, Flask, abort
+from flask import Blueprint, Flask, Response, abort, redirect, request, session
 from flask.views import MethodView, View
 from werkzeug.exceptions import HTTPException
 
@@ -285,9 +285,67 @@ def test_what_is_refused_before_the_gate_tells_nothing(app: Flask) -> None:
     """A guard of the site's that aborts, as CSRF protection does, makes no dark view known; a lit one it refuses."""
     _dark_sites(app)
     app.add_url_rule("/mine", "mine", flag_required("staff-only")(lambda: "mine"))
-    refusals = iter([400, 400, 401, 401, 400])
-    app.before_request(lambda: abort(next(refusals)))
-    assert [status(app, path) for path in ("/dark", "/lit", "/dark", "/mine", "/mine")] == [404, 400, 404, 401, 404]
+    app.before_request(lambda: abort(400) if request.endpoint else None)
+    assert [status(app, path) for path in ("/missing", "/dark", "/lit", "/mine")] == [404, 404, 400, 404]
+
+
+@pytest.mark.parametrize("wall", [lambda: abort(401), lambda: redirect("/login")])
+def test_a_wall_round_the_whole_site_stays(app: Flask, wall: Any) -> None:
+    """Where every path asks for credentials, that of a dark view does: a 404 alone would tell which it is."""
+    _dark_sites(app)
+    app.before_request(wall)
+    assert len({status(app, path) for path in ("/missing", "/dark", "/dark-lab/", "/lit")}) == 1
+
+
+class Refused(Exception):
+    """What a site's own decorators raise."""
+
+
+@pytest.mark.parametrize("answer", [lambda: redirect("/login"), lambda: abort(403), lambda: ("who?", 401), None])
+def test_decorators_over_a_gate_tell_nothing(app: Flask, answer: Any) -> None:
+    """However a decorator over the gate refuses, a dark view is 404; it asks where signing in could open the gate."""
+
+    def refuse(**_: Any) -> Any:
+        session["told"] = "please sign in"
+        if answer is None:
+            raise Refused
+        return answer()
+
+    app.register_error_handler(Refused, lambda error: ("who?", 401))
+    lab = Blueprint("lab", __name__, url_prefix="/lab")
+    lab.before_request(refuse)
+    for key in ("off-for-all", "staff-only", "on-for-all"):
+        app.add_url_rule(f"/{key}", key, wraps(view := flag_required(key)(lambda: "page"))(lambda: refuse()))
+        lab.add_url_rule(f"/{key}", key, view)
+    app.register_blueprint(lab)
+    missing = app.test_client().get("/missing")
+    for place in ("", "/lab"):
+        dark = app.test_client().get(f"{place}/off-for-all")
+        assert (dark.status_code, dark.data) == (404, missing.data)
+        assert place or "Set-Cookie" not in dark.headers, "the decorator was asked"
+        asked = app.test_client().get(f"{place}/staff-only"), app.test_client().get(f"{place}/on-for-all")
+        assert asked[0].status_code == asked[1].status_code != 404
+
+
+def test_a_blueprint_tells_nothing_of_its_dark_views(app: Flask) -> None:
+    """Its own 404 page, and what it adds to its answers, are not those of a path that nobody serves."""
+    lab = Blueprint("lab", __name__, url_prefix="/lab")
+    lab.register_error_handler(404, lambda error: ("of the lab", 404))
+    ended: list[str] = []
+
+    @lab.after_request
+    def sign(response: Response) -> Response:
+        response.headers["X-Lab"] = "yes"
+        return response
+
+    lab.teardown_request(lambda error: ended.append(request.path))
+    lab.add_url_rule("/dark", "dark", flag_required("off-for-all")(lambda: "dark"))
+    lab.add_url_rule("/lit", "lit", flag_required("on-for-all")(lambda: abort(404)))
+    app.register_blueprint(lab)
+    dark, missing, lit = (app.test_client().get(path) for path in ("/lab/dark", "/lab/missing", "/lab/lit"))
+    assert (dark.status_code, dark.data, [*dark.headers]) == (404, missing.data, [*missing.headers])
+    assert (lit.text, lit.headers["X-Lab"]) == ("of the lab", "yes")
+    assert ended == ["/lab/dark", "/lab/lit"], "what a blueprint opens, it closes"
 
 
 @pytest.mark.parametrize(("code", "answered"), [(402, 402), (410, 410), (426, 426)])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask, render_template_string
+from flask import Flask, render_template_string, request
 from flask_caching import Cache
 
 from flagmiddleware import Context
@@ -118,6 +118,20 @@ def test_a_cached_view_that_reads_a_flag_not_named_is_not_kept() -> None:
     client = cached_site("on-for-all").test_client()
     pages = [client.get("/", headers={"X-User": user}).text for user in ("ann", "bob", "ann")]
     assert pages == ["True True #1", "False True #2", "True True #3"]
+
+
+def test_a_tester_sees_and_leaves_nothing_in_the_cache() -> None:
+    """A QA link to a flag that is the same for everybody, which nobody need name: no page of theirs is for others."""
+    app = site(flags=flags_of(dull={"qa": True}))
+    cached = Cache(app, config={"CACHE_TYPE": "SimpleCache"}).cached(60, **cached_by_flags("on-for-all"))
+    app.add_url_rule("/tested", view_func=cached(lambda: str(current_flags().is_enabled("dull"))))
+    with app.test_request_context("/tested"):
+        token = installation_of(app).sign_link({"dull": "on"}, request.environ)
+    tester, other = app.test_client(), app.test_client()
+    assert other.get("/tested").text == "False"
+    assert tester.get(f"/tested?flags={token}").status_code == 303
+    assert [client.get("/tested").text for client in (tester, other, tester)] == ["True", "False", "True"]
+    assert app.test_client().get("/tested").text == "False"
 
 
 TEMPLATE = """

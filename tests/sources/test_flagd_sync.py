@@ -20,6 +20,7 @@ from flagmiddleware import Context, Flags
 from flagmiddleware.errors import ConfigurationError, SourceError
 from flagmiddleware.sources import Source, from_url
 from flagmiddleware.testing.contract_source import SECRET, SourceContract, document
+from tests.greenlets import TICKING
 from tests.services import free_port, running, wait_for
 
 from .dialects import flagd
@@ -144,7 +145,7 @@ def test_a_wrong_address_is_refused_at_once(url: str, told: str) -> None:
         from_url(url)
 
 
-GREENLETS = """
+GREENLETS = f"""
 import sys
 is_late = sys.argv[2] == "late"
 if is_late:
@@ -152,21 +153,14 @@ if is_late:
     flags = Flags(sys.argv[1], refresh=0.05)
 from gevent import monkey
 monkey.patch_all()
-import gevent
 if not is_late:
     from flagmiddleware import Flags
     flags = Flags(sys.argv[1], refresh=0.05)
-ticks = 0
-def tick():
-    global ticks
-    while True:
-        ticks += 1
-        gevent.sleep(0.01)
+{TICKING}
 def follow(wanted):
     with gevent.Timeout(20):
         while flags.is_enabled("beta") is not wanted:
             gevent.sleep(0.02)
-gevent.spawn(tick)
 follow(True)
 with gevent.Timeout(1, False):
     follow(False)

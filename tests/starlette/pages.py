@@ -30,9 +30,9 @@ from flagmiddleware.testing.contract_adapter import answer
 class User(SimpleUser):
     """What a site's own user class adds to Starlette's."""
 
-    def __init__(self, id: str, email: str, groups: list[str], is_staff: bool) -> None:
+    def __init__(self, id: str, email: str, groups: list[str], is_staff: bool, is_superuser: bool) -> None:
         super().__init__(email)
-        self.id, self.email, self.groups, self.is_staff = id, email, groups, is_staff
+        self.id, self.email, self.groups, self.is_staff, self.is_superuser = id, email, groups, is_staff, is_superuser
 
 
 class HeaderBackend(AuthenticationBackend):

@@ -139,6 +139,70 @@ def test_who_could_be_let_in_is_asked_to_sign_in() -> None:
     assert [client.request(method, f"{path}/members").status_code for method, path in asked] == [404, 401, 404]
 
 
+def test_parameters_of_mounts_may_have_the_same_name() -> None:
+    """A mount and a route below it may both say ``{id}``, as Starlette allows, and FastAPI in what it mounts."""
+    inner = [Route("/x/{id:int}", starlette.flag_required("dark")(page)), Route("/y/{id}", page)]
+    client = starlette_site(routes=[Mount("/of/{id}", routes=inner)])
+    asked = [("GET", "/of/1/y/2"), ("POST", "/of/1/x/2"), ("POST", "/of/1/y/2")]
+    assert [client.request(method, path).status_code for method, path in asked] == [200, 404, 405]
+    outer, mounted = FastAPI(), FastAPI()
+    outer.add_middleware(fastapi.FlagMiddleware, flags=Flags(DOCUMENT))
+    mounted.get("/x/{id}", dependencies=[Depends(fastapi.flag_required("dark"))])(lambda id: id)
+    outer.mount("/{id}", mounted)
+    assert [TestClient(outer).request(method, "/1/x/2").status_code for method in ("GET", "POST")] == [404, 404]
+
+
+class Copying:
+    """A middleware that goes on with a copy of the scope, which the standard allows."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.app(dict(scope), receive, send)
+
+
+def _dark_and_lit() -> list[Any]:
+    return [Route(f"/{name}/", starlette.flag_required(name)(page)) for name in ("dark", "lit")]
+
+
+@pytest.mark.parametrize(
+    "where", ["copied", "below a copy", "in a mount alone", "below a root path", "outside", "mounted"]
+)
+def test_dark_wherever_the_middleware_stands(where: str) -> None:
+    """Round middlewares that copy the scope, on a mounted application alone, below a server's root path."""
+    flags = Middleware(starlette.FlagMiddleware, flags=Flags(DOCUMENT))
+    alone = Starlette(routes=_dark_and_lit(), middleware=[flags])
+    outside = starlette.FlagMiddleware(Copying(Starlette(routes=_dark_and_lit())), flags=Flags(DOCUMENT))
+    app, root = {
+        "copied": (Starlette(routes=_dark_and_lit(), middleware=[flags, Middleware(Copying)]), ""),
+        "below a copy": (
+            Starlette(routes=[Mount("/m", Copying(Starlette(routes=_dark_and_lit())))], middleware=[flags]),
+            "/m",
+        ),
+        "in a mount alone": (Starlette(routes=[Mount("/m", alone)]), "/m"),
+        "below a root path": (alone, "/r"),
+        "outside": (outside, ""),
+        "mounted": (Starlette(routes=[Mount("/m", outside)]), "/m"),
+    }[where]
+    client = TestClient(app, follow_redirects=False, root_path="/r" if root == "/r" else "")
+    asked = [
+        (method, f"{root}/{path}") for path in ("dark", "lit") for method, path in [("POST", f"{path}/"), ("GET", path)]
+    ]
+    assert [client.request(method, path).status_code for method, path in asked] == [404, 404, 405, 307]
+
+
+def test_a_mount_is_there_as_long_as_one_of_its_pages() -> None:
+    """The redirect to a mount's slash tells nothing where all that is mounted is dark."""
+    dark, lit = (starlette.flag_required(name)(page) for name in ("dark", "lit"))
+    inner = {"all-dark": [dark, dark], "one-lit": [dark, lit]}
+    mounts = [
+        Mount(f"/{name}", routes=[Route(f"/{n}", each) for n, each in enumerate(two)]) for name, two in inner.items()
+    ]
+    client = starlette_site(routes=mounts)
+    assert [client.get(f"/{name}").status_code for name in inner] == [404, 307]
+
+
 def test_sites_without_gates_pay_nothing() -> None:
     """Where no gate hides, nothing is left between the middleware and its application after the first request."""
     middleware = starlette.FlagMiddleware(Starlette(routes=[Route("/", page)]), flags=Flags(DOCUMENT))

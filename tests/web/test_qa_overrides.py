@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flagmiddleware import ConfigurationError, Flags
+from flagmiddleware.web.caching import cache_key
 from flagmiddleware.web.overrides import _Token, sign
 from flagmiddleware.web.signing import Signer
 
@@ -178,3 +179,22 @@ def test_token_holds_no_more_than_it_says() -> None:
     text = token(beta="on").partition(".")[0]
     said = msgspec.json.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=_Token)
     assert (said.flags, said.host, said.environment, said.epoch) == ({"beta": "on"}, HOST, "", 0)
+
+
+def test_fragments_of_a_tester() -> None:
+    """Overrides of flags that are not named tell apart a cached fragment that a tester sees, which may read them."""
+    site = install(DOCUMENT, secret_keys=[KEY])
+    cookies = [token(beta="on"), token(beta="off"), ""]
+    keys = [cache_key(site.begin(request(cookie)), *named) for named in (["closed"], []) for cookie in cookies]
+    assert len(set(keys)) == 6
+    assert keys[2] == cache_key(site.flags.bind(), "closed")
+
+
+def test_a_link_that_no_cookie_holds() -> None:
+    """Browsers drop a cookie that is too long without a word, so such a link is not made."""
+    flags = Flags({"version": 1, "flags": {f"a-flag-with-a-long-name-{number}": {"qa": True} for number in range(200)}})
+    choices = dict.fromkeys(flags.ruleset.flags, "on")
+    with pytest.raises(ConfigurationError, match="200 flags"):
+        sign(flags, choices, host=HOST, keys=[KEY])
+    few = dict(list(choices.items())[:70])
+    assert len(sign(flags, few, host=HOST, keys=[KEY])) < 4000

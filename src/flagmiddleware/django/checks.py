@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from inspect import isfunction
 from typing import Any, Final, NamedTuple
 
@@ -24,6 +24,7 @@ __all__ = ["Gated", "gates_in_urls", "gates_on_view", "register_all"]
 _MIDDLEWARE: Final = "flagmiddleware.django.FlagMiddleware"
 _UPDATE: Final = "django.middleware.cache.UpdateCacheMiddleware"
 _FETCH: Final = "django.middleware.cache.FetchFromCacheMiddleware"
+_API_VIEW: Final = "rest_framework.decorators"
 _OUR_FETCH: Final = "flagmiddleware.django.cache.FetchFromCacheMiddleware"
 
 
@@ -112,15 +113,19 @@ def gates_in_urls(resolver: URLResolver) -> Iterator[Gated]:
             yield from gates_on_view(pattern.callback)
 
 
-def gates_on_view(view: Any) -> Iterator[Gated]:
-    """Those on a view, however many decorators deep, on its class and what that inherits, and among its permissions."""
+def gates_on_view(view: Any, method: str | None = None) -> Iterator[Gated]:
+    """Those on a view, however many decorators deep, on its class and what that inherits, and among its permissions.
+
+    With ``method``, only those that a request by it would meet: a class may gate one of its methods.
+    """
     cls = getattr(view, "view_class", None) or getattr(view, "cls", None)
     named = cls or view
     where = f"flag_required on {getattr(named, '__module__', '')}.{getattr(named, '__qualname__', named)}"
     holders = list(_unwrapped(view))
     if cls is not None:
-        holders += [cls, *getattr(cls, "permission_classes", ())]
-        holders += (layer for member in _members(cls) for layer in _unwrapped(member))
+        met = None if method is None else ("dispatch", *_handlers(view, method.lower()))
+        holders += [cls, *_permissions(view, cls)]
+        holders += (layer for member in _members(cls, met) for layer in _unwrapped(member))
     for holder in holders:
         make = getattr(holder, "get_flag_gate", None)
         gate = make() if make is not None else gate_of(holder)
@@ -128,11 +133,35 @@ def gates_on_view(view: Any) -> Iterator[Gated]:
             yield Gated(gate, where)
 
 
-def _members(cls: type) -> Iterator[Any]:
-    """The methods of a view class, those that a subclass replaced aside."""
+def _permissions(view: Any, cls: Any) -> Iterable[Any]:
+    """REST framework's, unless the class chooses among them by itself: an action's own, or those of the class."""
+    choose = getattr(cls, "get_permissions", None)
+    if getattr(choose, "__module__", "") != "rest_framework.views":
+        return ()
+    own: Iterable[Any] = getattr(view, "initkwargs", {}).get("permission_classes") or cls.permission_classes
+    return own
+
+
+def _handlers(view: Any, method: str) -> Iterator[str]:
+    """What a view class calls its methods that may answer requests by this method; a viewset maps them to actions."""
+    actions = getattr(view, "actions", None) or {}
+    for each in (method, "get") if method == "head" else (method,):
+        yield actions.get(each, each)
+
+
+def _members(cls: type, met: Container[str] | None) -> Iterator[Any]:
+    """The methods of a view class that have one of these names, or all; those that a subclass replaced aside.
+
+    For REST framework's ``@api_view``, which makes a class of a function, it is that function, whatever the method.
+    """
     seen: set[str] = set()
     for home in cls.__mro__:
-        yield from (member for name, member in vars(home).items() if name not in seen and isfunction(member))
+        for name, member in vars(home).items():
+            if name not in seen and isfunction(member):
+                if member.__module__ == _API_VIEW:
+                    yield from (cell.cell_contents for cell in member.__closure__ or ())
+                elif met is None or name in met:
+                    yield member
         seen |= vars(home).keys()
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.http import Http404
 from rest_framework.permissions import BasePermission
 
 from ..errors import ConfigurationError
 from ..web.gate import GATE_ATTRIBUTE, Gate, GateOptions
+from .gates import NoSuchPage
 from .installed import flags_from
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class FlagPermission(BasePermission):  # type: ignore[misc]
         here.reauthenticate()
         if not gate.allows(here):
             if gate.hides:
-                raise Http404(f"flag gate: {', '.join(gate.keys)}")
+                raise NoSuchPage(gate)
             return False
         return True
 

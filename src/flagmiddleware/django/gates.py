@@ -8,9 +8,10 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
 
 from asgiref.sync import async_to_sync, iscoroutinefunction, markcoroutinefunction, sync_to_async
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
+from django.urls import Resolver404
 from django.utils.module_loading import import_string
 
 from ..errors import ConfigurationError
@@ -20,12 +21,29 @@ from .installed import flags_from
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-__all__ = ["SLASH_WANTED", "FlagRequiredMixin", "flag_required", "gate_view"]
+__all__ = ["SLASH_WANTED", "FlagRequiredMixin", "NoSuchPage", "flag_required", "gate_view"]
 
 V = TypeVar("V")
 
 SLASH_WANTED: Final = "__flag_append_slash__"
 """On a gated view: whether Django's CommonMiddleware would redirect to it from the path without its slash."""
+
+
+class NoSuchPage(Resolver404):
+    """A 404 that only Django's page for DEBUG can tell from that of a path which nobody serves.
+
+    What an exception is given, REST framework answers and a template of the site's may show, and so the class's name.
+    """
+
+    def __init__(self, gate: Gate | None = None) -> None:
+        super().__init__()
+        self.gate = gate
+
+    def __str__(self) -> str:
+        return "" if self.gate is None else f"flag gate: {', '.join(self.gate.keys)}"
+
+
+NoSuchPage.__name__ = Resolver404.__name__
 
 
 def flag_required(key: str | None = None, /, **options: Unpack[GateOptions]) -> Callable[[V], V]:
@@ -112,7 +130,7 @@ def _refusal(gate: Gate) -> HttpResponseBase:
         response.status_code = gate.status
         return response
     if gate.status == 404:
-        raise Http404(f"flag gate: {', '.join(gate.keys)}")
+        raise NoSuchPage(gate)
     return HttpResponse(status=gate.status)
 
 
@@ -228,7 +246,7 @@ def _pass_rest(view: Any, request: Any) -> None:
             continue
         if gate.hides:
             plain.__dict__[_GATES] = [gate]  # once more at the end, for the site's own page instead of a REST answer
-            raise Http404(f"flag gate: {', '.join(gate.keys)}")
+            raise NoSuchPage(gate)
         answer = _shut(gate, plain, getattr(view, "args", ()), getattr(view, "kwargs", {}))
         # Permissions and throttles of a page that is not there are nobody's business.
         view.check_permissions = view.check_throttles = lambda request: None

@@ -23,7 +23,7 @@ from ..web.installation import Installation
 from ..web.request import RequestFlags
 from .facts import LEAVING
 from .headers import DjangoHeaders
-from .hiding import second_thought
+from .hiding import Hiding
 from .installed import app
 from .pagecache import allow_storing
 
@@ -52,6 +52,7 @@ class FlagMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         self.get_response = get_response
+        self.second_thought = Hiding().second_thought
         self.app = app()
         self.app.installation  # noqa: B018 - opened now: a missing flag file stops the start, not the first visitor
 
@@ -64,8 +65,9 @@ class FlagMiddleware:
         token = CURRENT.set(here)
         try:
             response = self.get_response(request)
-            if response.status_code >= 300 and (second := second_thought(request, here, response)) is not None:
-                response = second.answer(here)
+            if response.status_code >= 300 or request.method == "OPTIONS":
+                second = self.second_thought(request, here, response)
+                response = response if second is None else second.answer(here)
         except BaseException:  # Django answers what fails: this is a client that went away, or the end of the process
             installation.observe(here, 500, raised=True)
             raise
@@ -90,8 +92,9 @@ class _AsyncFlagMiddleware(FlagMiddleware):
         token = CURRENT.set(here)
         try:
             response = await self.get_response(request)
-            if response.status_code >= 300 and (second := second_thought(request, here, response)) is not None:
-                response = await second.aanswer(here)
+            if response.status_code >= 300 or request.method == "OPTIONS":
+                second = self.second_thought(request, here, response)
+                response = response if second is None else await second.aanswer(here)
         except BaseException:  # Django answers what fails: this is a client that went away, or the end of the process
             installation.observe(here, 500, raised=True)
             raise

@@ -20,6 +20,7 @@ from ..web.caching import SHARED_ONLY
 from ..web.headers import PairHeaders
 from ..web.request import RequestFlags
 from .checks import warn_of_unknown_keys
+from .hiding import Hiding
 from .reach import STARTED_KEY, FlagsOfRequest, flags_from
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Entrance:
         self._give_requests_flags()
         self._process: Callable[[Response], Response] = app.process_response
         app.process_response = self._note_stream  # type: ignore[method-assign]
+        self._hiding = Hiding(app)
         self._inner = _replace_innermost(app, self)
         got_request_exception.connect(self._note_exception, app)
 
@@ -72,6 +74,7 @@ class Entrance:
 
     def _prepare(self) -> None:
         """Flask has no moment at which all views are registered and all classes chosen, before the first request."""
+        self._hiding.watch()
         self._prepared = True
         self._give_requests_flags()
         warn_of_unknown_keys(self._app, self._installation)

@@ -17,7 +17,6 @@ from ..web.jinja import install_jinja
 from .commands import FlagsGroup
 from .entrance import Entrance
 from .facts import FlaskFacts
-from .hiding import hide_gated_views
 from .reach import EXTENSION, FlagsOfContext, current_flags, telling_of_users
 
 __all__ = ["FlagMiddleware"]
@@ -56,7 +55,6 @@ class FlagMiddleware:
             flags_on_g["__setattr__"] = telling_of_users(app.app_ctx_globals_class.__setattr__)
         app.app_ctx_globals_class = type("_AppCtxGlobals", (app.app_ctx_globals_class,), flags_on_g)  # type: ignore[assignment]
         Entrance(app, installation)
-        hide_gated_views(app)
         install_jinja(app.jinja_env, find=_flags_of_template)
         app.cli.add_command(FlagsGroup())
 

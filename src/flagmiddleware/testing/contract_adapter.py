@@ -66,9 +66,9 @@ class AdapterContract(CacheContract, VisitorContract, FrontContract, HostileCont
 
     # -- context ------------------------------------------------------------------------------------------------------
 
-    def test_contract_signed_insigned_in(self, site: Site) -> None:
-        """Who signed in through the framework is known: id, email, domain, groups, staff."""
-        keys = ("for-user", "for-email", "for-domain", "for-group", "for-staff")
+    def test_contract_signed_in(self, site: Site) -> None:
+        """Who signed in through the framework is known: id, email, domain, groups, staff, superuser."""
+        keys = ("for-user", "for-email", "for-domain", "for-group", "for-staff", "for-superuser")
         assert set(site.get(address(*keys), signed_in()).decided.values()) == {"on"}
         assert set(site.get(address(*keys)).decided.values()) == {"off"}
 

@@ -52,8 +52,8 @@ PAGES: Final = {
     "/gated-not": "`'!new-checkout'`",
     "/gated-variant": "`flag_required('checkout-button', variant='green')`",
 }
-"""What a driver's site has to serve. A request with the header ``X-Contract-User`` (JSON: id, email, groups, is_staff)
-is one of that user, signed in as the framework does it; without it, nobody is signed in."""
+"""What a driver's site has to serve. A request with the header ``X-Contract-User`` (JSON: id, email, groups,
+is_staff, is_superuser) is one of that user, signed in as the framework does it; without it, nobody is signed in."""
 
 DEFINITIONS: Final[Mapping[str, Any]] = {
     "version": 1,
@@ -74,6 +74,7 @@ DEFINITIONS: Final[Mapping[str, Any]] = {
         "for-domain": {"rules": [{"if": {"email_domain": "yourcompany.com"}, "serve": True}]},
         "for-group": {"rules": [{"if": {"groups": "beta"}, "serve": True}]},
         "for-staff": {"rules": [{"if": {"is_staff": True}, "serve": True}]},
+        "for-superuser": {"rules": [{"if": {"is_superuser": True}, "serve": True}]},
         "for-anonymous": {"rules": [{"if": {"is_authenticated": False}, "serve": True}]},
         "for-ip": {"rules": [{"if": {"ip": "203.0.113.7"}, "serve": True}]},
         "for-path": {"rules": [{"if": {"path": "/read", "method": "GET"}, "serve": True}]},
@@ -86,7 +87,13 @@ DEFINITIONS: Final[Mapping[str, Any]] = {
 }
 """The flags of the contract's site."""
 
-ANN: Final = {"id": "user-42", "email": "ann@yourcompany.com", "groups": ["beta", "sales"], "is_staff": True}
+ANN: Final = {
+    "id": "user-42",
+    "email": "ann@yourcompany.com",
+    "groups": ["beta", "sales"],
+    "is_staff": True,
+    "is_superuser": True,
+}
 
 
 class Reply(NamedTuple):

@@ -217,7 +217,8 @@ def cache_key(here: BoundFlags, *keys: str) -> str:
     """What tells apart the cached forms of a fragment or view: the variants that these flags serve here.
 
     Decides every flag that is named, so that a fragment which is taken from the cache depends on the same flags as
-    one that is made; without names, those that were read so far.
+    one that is made; without names, those that were read so far. A tester's overrides tell apart all that they see: a
+    flag that serves everybody else the same need not be named.
 
     >>> from flagmiddleware import Context, Flags
     >>> flags = Flags({"version": 1, "flags": {"beta": {"rules": [{"if": {"plan": "pro"}, "serve": True}]}}})
@@ -226,4 +227,8 @@ def cache_key(here: BoundFlags, *keys: str) -> str:
     """
     chosen: Any = keys or sorted(here.evaluated())
     text = "\x00".join(f"{key}\x01{here.variant(key)}\x01{here.evaluate(key).value!r}" for key in chosen)
+    here.plan  # noqa: B018 - a request's flags know of overrides once they are bound, which this does
+    overrides = getattr(here, "qa", None)
+    if overrides:
+        text += f"\x02{sorted(overrides.items())!r}"
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..model import Ruleset
 
 __all__ = [
+    "ASKING",
     "GATE_ATTRIBUTE",
     "Gate",
     "GateOptions",
@@ -36,7 +37,8 @@ _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _REFUSALS: Final = tuple(int(status) for status in HTTPStatus if status >= 400)
 """Those that have a name: frameworks know no others."""
 
-_ASKING: Final = frozenset({302, 303, 307, 401, 403})
+ASKING: Final = frozenset({302, 303, 307, 401, 403})
+"""Statuses of answers that may ask for credentials."""
 _OF_ANYBODY: Final = ATTRIBUTES - USER_ATTRIBUTES
 """Attributes that stay what they are when somebody signs in."""
 
@@ -96,7 +98,7 @@ class Gate:
 
         Only one that asks for credentials (a redirect to a login page, 401, 403), where signing in could open the gate.
         """
-        asks = status in _ASKING
+        asks = status in ASKING
         return asks and any(not _OF_ANYBODY.issuperset(here.plan.reads(key)) for key in self.keys)
 
     def allows(self, here: BoundFlags) -> bool:

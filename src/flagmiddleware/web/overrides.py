@@ -30,6 +30,9 @@ __all__ = ["LONGEST_TTL", "Overrides", "Redirect", "link_to", "local_path", "sig
 LONGEST_TTL: Final = 24 * 3600
 """No link lives longer, whoever signed it."""
 
+_LONGEST_TOKEN: Final = 3800
+"""What browsers certainly keep: 4096 bytes with the cookie's name and attributes (RFC 6265, section 6.1)."""
+
 _PURPOSE: Final = "flagmiddleware.override"
 
 
@@ -75,7 +78,10 @@ def sign(
         _check_choice(ruleset.flags, key, variant)
     token = _Token(dict(choices), int(time() + ttl), name, ruleset.environment or "", epoch)
     packed = urlsafe_b64encode(msgspec.json.encode(token)).rstrip(b"=").decode()
-    return Signer(keys, _PURPOSE).sign(packed)
+    signed = Signer(keys, _PURPOSE).sign(packed)
+    if len(signed) > _LONGEST_TOKEN:
+        raise ConfigurationError(f"QA link: {len(choices)} flags are more than a cookie holds; make one for fewer")
+    return signed
 
 
 def _check_choice(flags: Mapping[str, Any], key: str, variant: str) -> None:
