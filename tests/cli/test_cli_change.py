@@ -93,6 +93,28 @@ def test_a_named_rule_for_some_is_judged(repository: ScriptedRepository) -> None
     assert "measured crawl: for AU from 1 % to 100 %; exposure unknown without --population" in refused
 
 
+def test_a_stage_for_some_lasts_as_long(repository: ScriptedRepository, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From 1 % to 5 % of Australia after a day, not before: by when anything of the flag was last changed."""
+    rules = "rules: [{name: au, if: {country: AU}, rollout: 1%}, {rollout: 1%}]"
+    repository.commit(FILE.replace("rules: [{rollout: 1%}]", rules), "au", at=instant("2026-06-10T00:00"))
+    step = ("ramp", "checkout", "5%", "--rule", "au", "-m", "go", *GATES)
+    assert "measured crawl: 1 % for AU has lasted 12 h, a stage lasts at least 1 d" in run(*step, code=1).stderr
+    monkeypatch.setattr("flagmiddleware.cli.bench.Bench.now", staticmethod(lambda: instant("2026-06-11T00:01")))
+    run(*step)
+    assert "if: {country: AU}, rollout: 5%" in text()
+    behind_a_segment = FILE.replace("rules: [{rollout: 1%}]", rules.replace("{country: AU}", "{segment: au}"))
+    repository.commit(behind_a_segment + "segments: {au: {country: AU}}\n", at=instant("2026-06-10T00:00"))
+    assert "exposure unknown without --population" in run(*step, code=1).stderr
+
+
+def test_a_stage_that_a_date_brought_soaks_from_that_date(repository: ScriptedRepository) -> None:
+    """A ramp that was written days ago, and came to 5 % by the clock an hour ago, has been there for an hour."""
+    ramp = "rules: [{ramp: [{at: 2026-06-02T00:00:00Z, to: 1%}, {at: 2026-06-10T11:00:00Z, to: 5%}]}]"
+    repository.commit(FILE.replace("rules: [{rollout: 1%}]", ramp), "dates", at=instant("2026-06-01T13:00"))
+    refused = run("next", "checkout", "-m", "go", *GATES, code=1).stderr
+    assert "5 % has lasted 1 h, a stage lasts at least 1 d" in refused
+
+
 def test_nothing_stands_before_a_kill(repository: ScriptedRepository) -> None:
     """No policy (here a broken one), no role, no other flag's mistake, no dirty tree stops a kill."""
     Path("flags.yaml").write_text(
@@ -102,6 +124,36 @@ def test_nothing_stands_before_a_kill(repository: ScriptedRepository) -> None:
     assert "enabled: false" in text()
     assert "not committed" in result.stderr
     assert "rools" in result.stderr
+
+
+def test_a_broken_git_does_not_stand_before_a_kill(
+    repository: ScriptedRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A repository that git does not trust, or cannot read any more: the flag is off, and the reason is git's own."""
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    assert "dubious ownership" in run("kill", "checkout", "-m", "bad", "--commit").stderr
+    assert "enabled: false" in text()
+    monkeypatch.delenv("GIT_TEST_ASSUME_DIFFERENT_OWNER")
+    repository.git("checkout", "flags.yaml")
+    Path(".git/index").write_text("broken", "utf-8")
+    assert "index file smaller than expected" in run("kill", "checkout", "-m", "bad", "--commit").stderr
+    assert "enabled: false" in text()
+    assert "index file smaller" in run("next", "banner", "-m", "go", "--commit", code=2).stderr
+
+
+def test_a_link_out_of_the_repository(repository: ScriptedRepository, tmp_path: Path) -> None:
+    """Where the flag file is a link to one elsewhere, its history is what counts there; here it can be changed only."""
+    Path("flags.yaml").rename(tmp_path / "shared.yaml")
+    Path("flags.yaml").symlink_to(tmp_path / "shared.yaml")
+    assert "is not in a git repository" in run("kill", "checkout", "-m", "bad", "--commit").stderr
+    assert "enabled: false" in (tmp_path / "shared.yaml").read_text("utf-8")
+    assert Path("flags.yaml").is_symlink()
+    assert "leave --commit out" in run("next", "banner", "-m", "go", "--commit", code=2).stderr
+    run("next", "banner", "-m", "go")
+    run("lint", "--strict", code=1)
+    run("stale")
+    for command in ("dora", "log"):
+        assert "is not in a git repository" in run(command, code=2).stderr
 
 
 def test_a_reason_is_asked_for(repository: ScriptedRepository) -> None:
@@ -149,6 +201,13 @@ def test_a_stage_soaks(repository: ScriptedRepository, monkeypatch: pytest.Monke
     monkeypatch.setattr("flagmiddleware.cli.bench.Bench.now", staticmethod(lambda: instant("2026-06-01T18:00")))
     result = run("next", "checkout", "-m", "go", *GATES, code=1)
     assert "1 % has lasted 6 h, a stage lasts at least 1 d" in result.stderr
+
+
+def test_a_stage_that_is_not_committed_soaks_too(repository: ScriptedRepository) -> None:
+    """Two steps of a crawl in a row, neither committed: the second has to wait, whatever git knows of it."""
+    run("next", "checkout", "-m", "go", *GATES)
+    refused = run("next", "checkout", "-m", "go on", *GATES, code=1).stderr
+    assert "5 % has lasted 0 s, a stage lasts at least 1 d" in refused
 
 
 def test_an_override_is_recorded_and_shouted(repository: ScriptedRepository) -> None:
@@ -212,6 +271,37 @@ def test_schedule_checks_every_step_of_a_ramp(repository: ScriptedRepository) ->
     result = run("schedule", "checkout", *jump, "-m", "go", *GATES, code=1)
     assert "this asks for 25 %" in result.stderr
     assert "the ramp leaves 25 % after 6 h" in result.stderr
+
+
+def test_what_a_restore_leaves_killed_is_told(repository: ScriptedRepository) -> None:
+    """A kill reaches environments that say otherwise; a restore names those in which the flag is still dead."""
+    Path("flags.yaml").write_text(FILE + "    environments: {staging: {enabled: true}, qa: {owner: qa}}\n", "utf-8")
+    run("kill", "banner", "-m", "bad")
+    told = run("restore", "banner", "-m", "mended").stderr
+    assert "banner is still killed in staging: flags restore banner --environment staging" in told
+    assert "qa" not in told
+    assert "still" not in run("restore", "banner", "-m", "mended", "-e", "staging").stderr
+    assert "environments: {staging: {enabled: true}, qa: {owner: qa}}" in text()
+
+
+def test_a_restore_of_what_was_not_killed_writes_nothing(repository: ScriptedRepository) -> None:
+    """A flag that is on its way gets no field that it did not have."""
+    assert "banner is so already." in run("restore", "banner", "-m", "?").stdout
+    assert text() == FILE
+
+
+def test_a_dated_ramp_begins_with_what_people_have(repository: ScriptedRepository) -> None:
+    """A crawl at 1 % stays there until the first date; gates stand before dates, too, and 9 days are enough."""
+    step = ("schedule", "checkout", "--step", "2026-06-10T18:00:00Z=5%", "-m", "go")
+    refused = run(*step, code=1).stderr
+    assert "the gate 'person' is shut" in refused
+    assert "lasts at least" not in refused
+    assert text() == FILE
+    out = run(*step, *GATES).stdout
+    assert "after:  on for 1 % of everyone (5 % at 2026-06-10 18:00 UTC)" in out
+    assert "rules: [{ramp: [{at: 2026-06-10T12:00:00Z, to: 1%}, {at: 2026-06-10T18:00:00Z, to: 5%}]}]" in text()
+    run("schedule", "banner", "--step", "2026-07-01T00:00:00Z=100%", "-m", "go")  # dark, and without gates
+    assert "rules: [{ramp: [{at: 2026-07-01T00:00:00Z, to: 100%}]}]" in text()
 
 
 def test_commit_wants_a_clean_file(repository: ScriptedRepository) -> None:

@@ -17,6 +17,7 @@ from flagmiddleware.model import Ruleset
 from flagmiddleware.release import counting
 from flagmiddleware.release.exposure import Cohort, compare
 from flagmiddleware.release.impact import measure, reads
+from flagmiddleware.release.logic import satisfiable
 from flagmiddleware.release.parcel import pack, unpack
 from flagmiddleware.release.plan import make_plan, with_population
 from flagmiddleware.release.policy import DEFAULT_POLICY
@@ -289,3 +290,18 @@ def test_what_a_decision_reads_is_known_before_the_users() -> None:
     after = ruleset({"requires": {"b": True}}, flags={"b": rules({"if": {"country": "AU"}})})
     assert {"plan", "email", "country"} <= reads(["a"], before, after, now=NOW)
     assert "shoe_size" not in reads(["a"], before, after, now=NOW)
+
+
+def test_hundreds_of_rules_are_told_apart_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rule a tenant: only what is asked otherwise is thought about, so a small change is told at once."""
+    asked: list[Any] = []
+
+    def count(true: Any, false: Any) -> bool:
+        asked.append(true)
+        return satisfiable(true, false)
+
+    monkeypatch.setattr("flagmiddleware.release.exposure.satisfiable", count)
+    tenants = [{"if": {"tenant": f"t-{number}"}, "serve": True} for number in range(200)]
+    found = cohorts(rules(*tenants, {"rollout": "1%"}), rules(*tenants, {"rollout": "2%"}))
+    assert len(found) == len(asked) == 201
+    assert float(found["everyone else"].gains) == pytest.approx(0.01)

@@ -17,9 +17,12 @@ from flagmiddleware.formats import parse
 from flagmiddleware.release import edits
 from flagmiddleware.release.documents import Documents, read_documents
 from flagmiddleware.release.splice import EditError
+from flagmiddleware.release.stages import stage_of
 from flagmiddleware.release.targets import FileTarget, StoreTarget
 from flagmiddleware.sources import MemorySource
+from tests.release.scripted import instant
 
+NOW = instant("2026-11-01T00:00")
 FILE = """\
 # The shop's flags.  Keep me.
 version: 1
@@ -173,8 +176,9 @@ def test_back_from_everyone(rules: str, gone: str, come: str) -> None:
         edited = edits.set_share(documents(text), flag, "10%")
         line_end = "\r\n" if "\r" in text else "\n"
         assert edited.after.decode() == text.replace(gone.replace("\n", line_end), come.replace("\n", line_end), 1)
-        ramped = edits.set_ramp(documents(text), flag, [("2026-12-01T09:00:00Z", "5%")]).after.decode()
-        ramp = "ramp: [{at: 2026-12-01T09:00:00Z, to: 5%}]"
+        steps = [("2026-12-01T09:00:00Z", "5%")]
+        ramped = edits.set_ramp(documents(text), flag, steps, now=NOW).after.decode()
+        ramp = "ramp: [{at: 2026-11-01T00:00:00Z, to: 100%}, {at: 2026-12-01T09:00:00Z, to: 5%}]"
         assert ramped == edited.after.decode().replace("rollout: 10%", ramp)
 
 
@@ -209,7 +213,7 @@ def test_a_rollout_that_would_do_nothing_is_refused(fields: str, message: str) -
     with pytest.raises(EditError, match=message):
         edits.set_share(documents(text), flag, "10%")
     with pytest.raises(EditError, match=message):
-        edits.set_ramp(documents(text), flag, [("2026-12-01T09:00:00Z", "5%")])
+        edits.set_ramp(documents(text), flag, [("2026-12-01T09:00:00Z", "5%")], now=NOW)
 
 
 def test_a_rollout_between_two_variants_is_ramped() -> None:
@@ -266,11 +270,67 @@ def test_dates_and_dated_ramps_are_set() -> None:
     flag = parse(FILE.encode(), name="flags.yaml").flags["new-checkout"]
     edited = edits.set_schedule(documents(), flag, {"from": "2026-12-01T00:00:00Z"}, rule="anz")
     assert edited.new.flags["new-checkout"].rules[0].schedule.start == 1796083200.0  # type: ignore[union-attr]
-    edited = edits.set_ramp(documents(), flag, [("2026-12-01T00:00:00Z", "5%"), ("2026-12-02T00:00:00Z", "10%")])
+    steps = [("2026-12-01T00:00:00Z", "5%"), ("2026-12-02T00:00:00Z", "10%")]
+    edited = edits.set_ramp(documents(), flag, steps, now=instant("2026-12-01T00:00"))
     assert lines(edited)[1] == [
         "      - ramp: [{at: 2026-12-01T00:00:00Z, to: 5%}, {at: 2026-12-02T00:00:00Z, to: 10%}]"
         "        # everyone else",
     ]
+
+
+RAMPED = "ramp: [{at: 2026-10-01T00:00:00Z, to: 2%}, {at: 2026-10-31T00:00:00Z, to: 4%}]"
+
+
+@pytest.mark.parametrize(
+    ("gate", "kept"),
+    [
+        ("rollout: 0.5%", "{at: 2026-11-01T00:00:00Z, to: 0.5%}, "),
+        ("rollout: 0%", ""),
+        (RAMPED, "{at: 2026-11-01T00:00:00Z, to: 4%}, "),
+        (f"{RAMPED.replace('10-31', '12-02')}, linear: true", "{at: 2026-11-01T00:00:00Z, to: 3%}, "),
+        (RAMPED.replace("2026-10-01", "2026-12-01").replace("2026-10-31", "2026-12-31"), ""),
+    ],
+)
+def test_what_people_have_today_stays_until_the_first_date(gate: str, kept: str) -> None:
+    """A dated ramp that starts tomorrow takes the feature from nobody today: today's share is its first step."""
+    text = f"version: 1\nflags:\n  a: {{rules: [{{{gate}}}]}}\n"
+    flag = parse(text.encode(), name="flags.yaml").flags["a"]
+    ramped = edits.set_ramp(documents(text), flag, [("2026-12-05T00:00:00Z", "10%")], now=NOW)
+    assert f"ramp: [{kept}{{at: 2026-12-05T00:00:00Z, to: 10%}}]" in ramped.after.decode()
+    assert ramped.new is not None
+    before, after = (stage_of(one, NOW).threshold for one in (flag, ramped.new.flags["a"]))
+    assert after == pytest.approx(before, abs=50)
+
+
+@pytest.mark.parametrize("fields", [f"{RAMPED}, linear: true", f"linear: true, {RAMPED}"])
+def test_a_share_takes_the_place_of_a_ramp_that_moves_in_a_line(fields: str) -> None:
+    """`linear` goes with the ramp that it tells of: on its own it would break the file, and no way back were open."""
+    text = f"version: 1\nflags:\n  a: {{rules: [{{{fields}}}]}}\n"
+    flag = parse(text.encode(), name="flags.yaml").flags["a"]
+    assert "rules: [{rollout: 1%}]" in edits.set_share(documents(text), flag, "1%").after.decode()
+
+
+def test_a_kill_in_compact_json_adds_no_blank() -> None:
+    """What a program wrote without blanks stays so: the word alone is another one."""
+    text = '{"version":1,"flags":{"new-checkout":{"enabled":true,"rules":[{"rollout":"1%"}]}}}'
+    assert edits.kill(documents(text, "f.json"), "new-checkout").after.decode() == text.replace("true", "false")
+
+
+FLAGD = '{"flags": {"beta": {"state": "ENABLED", "variants": {"on": true, "off": false}, "defaultVariant": "on"}}}'
+
+
+def test_a_flag_of_flagd_is_killed_in_flagds_words() -> None:
+    """A kill and a restore set `state`, in whatever environment; rules are not written in words that flagd has not."""
+    killed = edits.kill(documents(FLAGD, "f.json"), "beta", environment="production")
+    assert killed.after.decode() == FLAGD.replace("ENABLED", "DISABLED")
+    assert edits.restore(documents(killed.after.decode(), "f.json"), "beta").after.decode() == FLAGD
+    flag = documents(FLAGD, "f.json").parse().flags["beta"]
+    with pytest.raises(EditError, match="is in flagd's format"):
+        edits.set_share(documents(FLAGD, "f.json"), flag, "5%")
+    with pytest.raises(EditError, match="is in flagd's format"):
+        edits.set_ramp(documents(FLAGD, "f.json"), flag, [("2026-12-05T00:00:00Z", "10%")], now=NOW)
+    with pytest.raises(EditError, match="is in flagd's format"):
+        edits.set_schedule(documents(FLAGD, "f.json"), flag, {"until": "2026-12-05T00:00:00Z"})
 
 
 @pytest.mark.parametrize(
@@ -313,6 +373,32 @@ def test_a_note_of_several_lines_gives_way() -> None:
     assert noted.after.decode() == text.replace("a:\n", "a:\n    enabled: false\n").replace(
         "|\n      long\n      ago", "now"
     )
+
+
+def test_what_is_taken_out_below_a_text_that_keeps_blank_lines() -> None:
+    """Blank lines after a flag that goes do not become a part of the `|+` before it."""
+    text = "version: 1\nflags:\n  a:\n    description: |+\n      kept\n\n  b: {}\n\n\n  c: {}\n"
+    gone = edits.revert(documents(text), "b", documents(text.replace("  b: {}\n\n\n", ""))).after.decode()
+    assert gone == text.replace("  b: {}\n\n\n", "")
+
+
+def test_a_comment_below_what_is_taken_out_stays_a_comment() -> None:
+    """A comment that is far to the right would be a part of the `|` before the flag that goes: it moves to the left."""
+    text = "version: 1\nflags:\n  a:\n    description: |\n      x\n  b: {}\n       # note\n  c: {}\n"
+    earlier = documents(text.replace("  b: {}\n       #", "  #"))
+    assert edits.revert(documents(text), "b", earlier).after == earlier.files["flags.yaml"]
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_a_comment_below_what_comes_back_stays_a_comment(newline: str) -> None:
+    """A flag that ends with a `|` comes back above a comment that is far to the right: it is no part of the text."""
+    here = "version: 1\nflags:\n  a: {}\n       # note\n".replace("\n", newline)
+    before = (here + "  b:\n    description: |\n      x\n").replace("\n", newline)
+    for now, then in ((here, before), (here.replace("  a: {}", "  b: {}"), before.replace("  a: {}", "  c: {}"))):
+        edited = edits.revert(documents(now), "b", documents(then))
+        assert edited.new is not None
+        assert edited.new.flags["b"].description == "x\n"
+        assert b"  # note" in edited.after
 
 
 def test_old_macintosh_line_ends_stay() -> None:

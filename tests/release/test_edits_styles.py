@@ -206,7 +206,7 @@ def test_a_step_changes_the_share_and_no_other_byte(text: str) -> None:
     flag = read(text).flags[KEY]
     after = check(text, edits.set_share(documents(text), flag, "50%"), r"[\d.]*%?|null|\[.*\]|\{.*\}")
     assert share(after) == 2**31
-    dated = edits.set_ramp(documents(text), flag, [("2026-12-01T00:00:00Z", "50%")])
+    dated = edits.set_ramp(documents(text), flag, [("2026-12-01T00:00:00Z", "50%")], now=NOW)
     after = check(text, dated, r"(?s).{0,20}")
     assert share(after) == 2**31
     if flag.rules:

@@ -17,6 +17,7 @@ from flagmiddleware.formats import parse
 from flagmiddleware.release import edits
 from flagmiddleware.release.documents import Documents
 from flagmiddleware.release.splice import EditError
+from tests.release.scripted import instant
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -164,8 +165,9 @@ def test_dates_are_set() -> None:
     dated = edits.set_schedule(documents(text), flag, {"from": "2026-12-01T09:00:00Z"}, rule="staff")
     check(dated, 1, rules=[{**rules[0], "schedule": {"from": "2026-12-01T09:00:00Z"}}, rules[1]])
     steps = [("2026-12-01T09:00:00Z", "1%"), ("2026-12-02T09:00:00Z", "5%")]
-    ramped = edits.set_ramp(documents(text), flag, steps)
-    check(ramped, 1, rules=[rules[0], {"ramp": [{"at": at, "to": to} for at, to in steps]}])
+    ramped = edits.set_ramp(documents(text), flag, steps, now=instant("2026-11-01T00:00"))
+    today = ("2026-11-01T00:00:00Z", rules[1]["rollout"])
+    check(ramped, 1, rules=[rules[0], {"ramp": [{"at": at, "to": to} for at, to in (today, *steps)]}])
 
 
 def test_a_change_is_taken_back() -> None:
@@ -177,6 +179,23 @@ def test_a_change_is_taken_back() -> None:
     assert "a" not in tomllib.loads(edits.revert(documents(text), "a", without).after.decode())["flags"]
     back = tomllib.loads(edits.revert(without, "a", documents(text)).after.decode())
     assert back["flags"]["a"] == tomllib.loads(text)["flags"]["a"]
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "[flags.a]\nenabled = true  # mine\n# mine, too\n",
+        "[flags.a]\n[[flags.a.rules]]\nserve = true\n",
+        "[flags.a]\nrules = []\n[flags.a.environments.staging]\nenabled = true\n",
+    ],
+)
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_what_is_said_of_the_next_flag_stays(flag: str, newline: str) -> None:
+    """Comments between a flag that goes and the next one, after a blank line, are the next one's."""
+    head, rest = "version = 1\n\n# about a\n", "\n# about b\n# and more\n\n[flags.b]\nenabled = true  # c\n"
+    text, without = ((head + one + rest).replace("\n", newline) for one in (flag, ""))
+    gone = edits.revert(documents(text), "a", documents("version = 1\n[flags.b]\n")).after.decode()
+    assert gone == without
 
 
 def test_what_cannot_be_read_is_not_written() -> None:

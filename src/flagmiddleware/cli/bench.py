@@ -110,12 +110,22 @@ class Bench:
             return self.has_provider and url is None
         return url == base_of(self.flags.source).name
 
+    def usual_places(self, read: Read) -> tuple[str, ...]:
+        """Where definitions are looked for that nobody named, by what is in the project's files; empty: they are named.
+
+        First where the project says, then the usual names.
+        """
+        if self._provider is not None or self.source or os.environ.get(SOURCE_VARIABLE):
+            return ()
+        found = settings(read).get("source")
+        return (*filter(None, (found,)), *_USUAL)
+
     @property
     def location(self) -> str:
         """The path or URL of the definitions: the command line's, the environment's, the project's, or the usual."""
         if self.source is not None:
             return self.source
-        found = os.environ.get(SOURCE_VARIABLE) or settings().get("source")
+        found = os.environ.get(SOURCE_VARIABLE) or _source_setting()
         if found:
             return str(found)
         for name in _USUAL:
@@ -179,6 +189,13 @@ class Bench:
         return time.time()
 
 
+def _source_setting() -> str:
+    try:
+        return str(settings().get("source") or "")
+    except ConfigurationError as error:  # no reason to be left without a way to kill
+        raise ConfigurationError(f"{error}; --source FILE goes on without it") from error
+
+
 _POLICY = "flagmiddleware.policy"
 
 
@@ -187,12 +204,24 @@ def _outside_policy(read: Read) -> Policy:
     context = click.get_current_context(silent=True)
     chosen = context.meta.get(_POLICY) if context is not None else None
     if chosen is not None:
-        return read_policy_file(chosen, read=read)
+        return read_policy_file(chosen, read=_or_now(read))
     project = settings(read)
     outside, root = project.get("policy", {}), Path(str(project.get("root", ".")))
     if isinstance(outside, str):
-        return read_policy_file(root / outside, read=read)
+        return read_policy_file(root / outside, read=_or_now(read))
     return read_policy(outside, file=str(root / "pyproject.toml"))
+
+
+def _or_now(read: Read) -> Read:
+    """``read``, and what is in a file now where it finds none: somebody named it, so it is there on purpose."""
+
+    def found(path: Path) -> bytes:
+        try:
+            return read(path)
+        except FileNotFoundError:
+            return path.read_bytes()
+
+    return found
 
 
 def policy_option(command: Callable[..., Any]) -> Callable[..., Any]:

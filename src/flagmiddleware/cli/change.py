@@ -11,13 +11,13 @@ from ..release import edits
 from ..release.shares import format_share, parse_percent
 from ..release.stages import StageKind, rollout_to, stage_of
 from .bench import Bench, pass_bench, policy_option
-from .output import echo
+from .output import echo, shout
 from .step import Step, change_options, gated_options
 
 __all__ = ["advance", "kill", "ramp", "restore", "schedule"]
 
 
-_TRIES: Final = 5
+_TRIES: Final = 50
 """How often a kill begins anew where somebody else wrote meanwhile."""
 
 
@@ -48,6 +48,8 @@ def restore(bench: Bench, key: str, reason: str, commit: bool, dry_run: bool) ->
     edited = edits.restore(step.documents, key, environment=bench.environment)
     step.permit(edited)
     step.finish(edited, f"restored {key}")
+    for name in () if bench.environment else edits.killed_in(step.documents, edited, key):
+        shout(f'{key} is still killed in {name}: flags restore {key} --environment {name} -m "…"')
 
 
 @click.command()
@@ -123,7 +125,10 @@ def schedule(
     rule: str | None,
     **options: Any,
 ) -> None:
-    """Set the dates between which a rule of KEY counts, or the dated steps of its ramp."""
+    """Set the dates between which a rule of KEY counts, or the dated steps of its ramp.
+
+    Until the first step, whoever has KEY today has it.
+    """
     gate, override = options.pop("gate"), options.pop("override")
     dates = {name: at for name, at in (("from", start), ("until", until)) if at is not None}
     if bool(dates) == bool(steps):
@@ -134,6 +139,6 @@ def schedule(
         edited = edits.set_schedule(step.documents, step.flag, dates, **where)
     else:
         pairs = [(at, _share(share)) for at, _, share in (text.rpartition("=") for text in steps)]
-        edited = edits.set_ramp(step.documents, step.flag, pairs, **where)
+        edited = edits.set_ramp(step.documents, step.flag, pairs, now=bench.now(), **where)
     step.check(edited, gate, override)
     step.finish(edited, f"scheduled {key}")

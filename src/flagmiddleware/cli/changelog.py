@@ -16,15 +16,20 @@ __all__ = ["changes_of", "store_entries"]
 
 
 def changes_of(
-    bench: Bench, *, environment: str | None = None, watch: Watch = lambda items, _: items
+    bench: Bench,
+    *,
+    environment: str | None = None,
+    until: float | None = None,
+    watch: Watch = lambda items, _: items,
 ) -> list[ChangeRecord]:
     """Every change, oldest first; raises GitError for a file outside git, UsageError where a store keeps no log.
 
-    It is what became of the flags in ``environment``; without one, in the one that the command was given.
+    It is what became of the flags in ``environment``; without one, in the one that the command was given. With
+    ``until``, what dates did by themselves up to then is among them, where the flags are in a file.
     """
     environment = environment or bench.environment
     if bench.path is not None:
-        return flag_history(bench.path, environment=environment, watch=watch)
+        return flag_history(bench.path, environment=environment, until=until, watch=watch)
     return store_history(store_entries(bench)[::-1], environment)
 
 

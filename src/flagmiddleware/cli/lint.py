@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,6 +13,7 @@ from ..release.documents import Documents, read_documents
 from ..release.lint import LintReport
 from ..release.lint import lint as check
 from .bench import Bench, format_option, pass_bench, policy_option
+from .code import code_folders, code_option
 from .output import clean, console, echo, print_json, progress
 
 __all__ = ["lint"]
@@ -20,7 +22,7 @@ __all__ = ["lint"]
 @click.command()
 @click.argument("file", nargs=-1)
 @click.option("--strict", is_flag=True, help="Also check the release discipline, and the flags against the code.")
-@click.option("--code", multiple=True, metavar="FOLDER", help="Where the code is, for --strict; default: here.")
+@code_option
 @format_option()
 @policy_option
 @pass_bench
@@ -62,9 +64,8 @@ def _check(bench: Bench, path: str, code: tuple[str, ...] | None) -> LintReport:
         return report
     from ..release.strict import strict_problems
 
-    found = strict_problems(
-        documents, report.ruleset, folders=code or (".",), now=bench.now(), policy=policy, watch=progress
-    )
+    folders = code_folders(code, None if is_url else Path(path))
+    found = strict_problems(documents, report.ruleset, folders=folders, now=bench.now(), policy=policy, watch=progress)
     return _with(report, found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Final
@@ -15,8 +16,9 @@ from ..release.git import Repository
 from ..release.history import whole_history
 from ..release.policy import parse_duration
 from ..release.shares import format_fraction
-from ..release.store_history import store_rows
+from ..release.store_history import store_rows, time_of
 from ..release.words import describe_instant
+from ..sources.base import Snapshot
 from ..sources.chain import checkpoint_of
 from ..sources.chain import faults as faults_of
 from ..sources.wrappers import base_of
@@ -62,7 +64,7 @@ def log(bench: Bench, key: str | None, since: str | None, style: str) -> None:
     start = parse_since(since, bench.now())
     faults: list[str] = []
     if bench.path is None:
-        newest = _newest_revision(bench)  # before the log is read: what is written meanwhile is in it, too
+        newest = _newest(bench)  # before the log is read: what is written meanwhile is in it, too
         entries, head = _whole_log(bench)
         rows = store_rows(entries, bench.environment)
         faults = list(_faults(entries, newest, head))
@@ -96,13 +98,12 @@ def _check_key(bench: Bench, key: str | None, rows: Sequence[Mapping[str, Any]])
         raise click.UsageError(f"no flag {key!r} is defined or was ever changed{nearest(key, known)}")
 
 
-def _newest_revision(bench: Bench) -> str:
-    """The revision of the definitions themselves; empty where they cannot be read, or do not tell."""
+def _newest(bench: Bench) -> Snapshot | None:
+    """The definitions themselves; None where they cannot be read."""
     try:
-        snapshot = base_of(bench.flags.source).fetch(None)
+        return base_of(bench.flags.source).fetch(None)
     except SourceError:
-        return ""
-    return snapshot.revision if snapshot is not None else ""
+        return None
 
 
 def _whole_log(bench: Bench) -> tuple[Sequence[Mapping[str, str]], str | None]:
@@ -127,18 +128,24 @@ def _head(ask: Callable[[], str] | None) -> str | None:
         return None
 
 
-def _faults(entries: Sequence[Mapping[str, str]], newest: str, head: str | None) -> Iterator[str]:
+def _faults(entries: Sequence[Mapping[str, str]], newest: Snapshot | None, head: str | None) -> Iterator[str]:
     """What does not fit: an entry that is not what the one after it was written upon, or one missing at either end."""
     yield from faults_of(entries, head)
-    if newest and any("link" in entry for entry in entries) and all(one.get("revision") != newest for one in entries):
-        yield f": the definitions are at revision {newest}, and no entry is of it"
+    if newest is None or not newest.revision or not any("link" in entry for entry in entries):
+        return
+    mine = [entry for entry in entries if entry.get("revision") == newest.revision]
+    written = mine[-1].get("sha256") if mine else None
+    if not mine:
+        yield f": the definitions are at revision {newest.revision}, and no entry is of it"
+    elif written and isinstance(newest.data, bytes) and written != hashlib.sha256(newest.data).hexdigest():
+        yield f": the definitions are not those that revision {newest.revision} was written with"
 
 
 def _tell_trimmed(entries: Sequence[Mapping[str, str]]) -> None:
     """Say what the store let go by itself, so that nobody takes it for the beginning."""
     checkpoint = checkpoint_of(entries)
     if checkpoint is not None:
-        when = describe_instant(float(checkpoint.get("time") or 0))
+        when = describe_instant(time_of(checkpoint))
         warn(f"Entries before {entries[0].get('place')} were trimmed on {when}, as revision {checkpoint['revision']}.")
 
 

@@ -53,7 +53,7 @@ def _ages(bench: Bench) -> dict[str, float]:
     from .changelog import changes_of
 
     try:
-        return stages_since(changes_of(bench))
+        return stages_since(changes_of(bench, until=bench.now()))
     except (HistoryError, SourceError, click.UsageError):
         return {}
 

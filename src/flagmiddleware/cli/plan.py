@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from ..model import Flag, Ruleset
 from ..release.changes import changed_keys
 from ..release.impact import reads
 from ..release.judge import Verdict
-from ..release.plan import PlannedFlag, ReleasePlan, make_plan, merged, with_population
+from ..release.plan import PlannedFlag, ReleasePlan, make_plan, merged, with_population, without_columns
 from ..release.plan_render import exposure_line, render_markdown
 from ..release.population import read_population
 from ..release.shares import format_fraction
@@ -47,11 +47,15 @@ def plan(bench: Bench, base: str | None, head: str | None, style: str, **options
     one. Exits with 1 where a step breaks the policy.
     """
     sides = Sides(bench, base, head)
-    judge = sides.author_judge(options["author"] or sides.author)
+    author = options["author"] or sides.author
+    judge = sides.author_judge(author)
     plans = [_planned(bench, sides, name, judge) for name in sides.environments()]
+    told = tuple(sides.policy_verdicts(author))
     made = merged([plan for plan, _, _ in plans])
     if options["population"] is not None:
+        options["internal"] = frozenset(sides.policy.internal)
         made = _measured(bench, made, plans, options)
+    made = msgspec.structs.replace(made, policy=told)
     if style == "json":
         print_json(made.to_dict())
     elif style == "md":
@@ -102,6 +106,7 @@ def _decided(bench: Bench, made: ReleasePlan, planned: _Planned, options: dict[s
     missing = sorted(wanted - {*users.columns, *_GIVEN})
     if missing:
         warn(f"{users.name} has no column {', '.join(missing)}, which these flags ask for: missing for every user")
+        plan = without_columns(plan, before, after, {*missing} - options["internal"], now=bench.now())
     users.narrow(wanted)
     watched = progress(users, f"deciding {place}".strip(), total=users.total)
     settings = {"now": bench.now(), "who": options["who"], "processes": os.cpu_count() or 1}
@@ -110,6 +115,10 @@ def _decided(bench: Bench, made: ReleasePlan, planned: _Planned, options: dict[s
 
 
 def _print(made: ReleasePlan) -> None:
+    if made.policy:
+        echo("The policy changes, for all that comes after:", "bold")
+        _print_verdicts(made.policy)
+        echo("")
     if not made.flags:
         echo("No flag changes what it decides.")
     for flag in made.flags:
@@ -126,8 +135,7 @@ def _print_flag(flag: PlannedFlag) -> None:
         echo(f"  here because {flag.because}", "dim")
     for text in flag.reshuffles:
         echo(f"  RESHUFFLE: {text}", "bold red")
-    for verdict in flag.verdicts:
-        echo(f"  {'✗' if verdict.breaks else '·'} {verdict.text}", "red" if verdict.breaks else "dim")
+    _print_verdicts(flag.verdicts)
     rows: list[tuple[Any, ...]] = []
     for cohort in flag.cohorts:
         shares = (cohort.before, cohort.after, cohort.gains, cohort.loses, cohort.flips)
@@ -141,3 +149,8 @@ def _print_flag(flag: PlannedFlag) -> None:
     for user, kind, was, will in flag.impact.who if flag.impact else ():
         echo(f"    {user} {kind}: {was} → {will}", "dim")
     echo("")
+
+
+def _print_verdicts(verdicts: Iterable[Verdict]) -> None:
+    for verdict in verdicts:
+        echo(f"  {'✗' if verdict.breaks else '·'} {verdict.text}", "red" if verdict.breaks else "dim")

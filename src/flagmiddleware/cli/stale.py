@@ -12,6 +12,8 @@ from ..release.patch import Patch, make_patch
 from ..release.stale import StaleFlag, find_stale
 from ..release.targets import atomic_write
 from .bench import Bench, format_option, pass_bench, policy_option
+from .code import code_folders, code_option
+from .explain import find_flag
 from .output import echo, print_json, progress, shout, warn
 
 __all__ = ["stale"]
@@ -21,7 +23,7 @@ _SETTLED = {True: "everybody has it", False: "nobody has it", None: "it still de
 
 @click.command()
 @click.argument("keys", nargs=-1, metavar="[KEY]...")
-@click.option("--code", multiple=True, metavar="FOLDER", help="Where the code is; default: here.")
+@code_option
 @click.option("--patch", "want_patch", is_flag=True, help="Print the diff that removes them, for git apply.")
 @click.option("--apply", "want_apply", is_flag=True, help="Remove them from the files now.")
 @format_option()
@@ -31,12 +33,14 @@ def stale(
     bench: Bench, keys: tuple[str, ...], code: tuple[str, ...], want_patch: bool, want_apply: bool, style: str
 ) -> None:
     """List the flags that can go (of KEYs, if given): why, and where they stand in the code."""
-    found = find_stale(bench.path, bench.ruleset, bench.policy, folders=code or (".",), now=bench.now(), watch=progress)
+    folders = code_folders(code, bench.path, needed=want_patch or want_apply)
+    documents = None if bench.path is None else read_documents(bench.path, dialect=bench.dialect)
+    found = find_stale(documents, bench.ruleset, bench.policy, folders=folders, now=bench.now(), watch=progress)
     chosen = [flag for flag in found if not keys or flag.key in keys]
     for key in sorted(set(keys) - {flag.key for flag in chosen}):
-        warn(f"{key} is not stale: it stays.")
+        warn(f"{find_flag(bench.ruleset, key).key} is not stale: it stays.")
     if want_patch or want_apply:
-        _patch(bench, chosen, code or (".",), apply=want_apply)
+        _patch(bench, chosen, folders, apply=want_apply)
     elif style == "json":
         print_json([flag.to_dict() for flag in chosen])
     else:
@@ -55,10 +59,10 @@ def _patch(bench: Bench, chosen: list[StaleFlag], code: tuple[str, ...], *, appl
     for key in dict.fromkeys(one.key for one in patch.left):
         warn(f"{key} stays defined until these are mended.")
     if not apply:
-        click.echo(patch.diff().encode("utf-8", "surrogateescape"), nl=False)
+        click.echo(patch.diff(), nl=False)
         return
     for file, (_, after) in sorted(patch.texts.items()):
-        atomic_write(root / file, after.encode("utf-8", "surrogateescape"))
+        atomic_write(root / file, after)
         echo(f"changed {file}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,12 +18,12 @@ from ..release.documents import Documents
 from ..release.edits import Edited
 from ..release.everywhere import Reached, judge_everywhere, leaving, reached
 from ..release.git import GitError, Repository
-from ..release.history import stages_since
+from ..release.history import stages_since, uncommitted
 from ..release.permissions import Actor, may
 from ..release.policy import Policy
 from ..release.targets import FileTarget, StoreTarget, Target
 from ..release.words import describe, describe_instant
-from .bench import Bench, policy_option
+from .bench import Bench, policy_option, source_at
 from .changelog import changes_of
 from .explain import find_flag
 from .output import SHALLOW, echo, shout, warn
@@ -119,10 +120,15 @@ class Step:
         return self._since[environment]
 
     def _read_since(self, environment: str | None) -> dict[str, float]:
+        now, path = self.bench.now(), self.bench.path
         try:
-            return stages_since(changes_of(self.bench, environment=environment))
+            found = changes_of(self.bench, environment=environment, until=now)
+            if path is not None:  # what is not committed came with the last write, as far as anybody can tell
+                written = max(Path(name).stat().st_mtime for name in self.documents.files)
+                found += uncommitted(path, self.documents.parse(environment), min(written, now))
         except (GitError, click.UsageError):  # no git around the file, or a store without a log
             return {}
+        return stages_since(found)
 
     def check(self, edited: Edited, gate: tuple[str, ...], override: str | None) -> None:
         """Refuse a step that breaks the policy or leaves a gate shut, wherever it reaches, unless it is overridden."""
@@ -172,19 +178,25 @@ class Step:
     def finish(self, edited: Edited, what: str) -> None:
         """Write, commit if asked, and say what happened."""
         for warning in edited.warnings:
-            shout(warning)
+            with suppress(OSError, UnicodeError):
+                shout(warning)
         edited = self._noted(edited)
-        self._tell(edited)
         if self.dry_run:
+            self._tell(edited)
             echo("Nothing was written: --dry-run.")
             return
         dirty = self._dirty(edited)
+        # Written first and told then: a full disk below the terminal's log must not stand before a kill.
         done = self.target.write(edited, actor=self.actor, reason=self._recorded(), via=self.via, key=self.key)
-        echo(f"{what}: {done}", "bold")
+        with suppress(OSError, UnicodeError):
+            self._tell(edited)
+            echo(f"{what}: {done}", "bold")
         if self.commit:
             self._commit(edited, what, dirty)
         elif self.repository is not None and isinstance(self.target, FileTarget) and edited.before != edited.after:
-            echo("Not committed: git, and so flags log, learns of it when you do. --commit does it for you.", "dim")
+            told = "Not committed: git, and so flags log, learns of it when you do. --commit does it for you."
+            with suppress(OSError):
+                echo(told, "dim")
 
     def _noted(self, edited: Edited) -> Edited:
         """In a file that is not committed here, gates and overrides stand at the flag itself: nothing else has them."""
@@ -217,19 +229,20 @@ class Step:
             shout(f"No flag here knew of {wanted!r} before ({', '.join(known)} are known): {only}.")
 
     def _dirty(self, edited: Edited) -> str:
-        if not self.commit:
-            return ""
-        if self.repository is None:
-            problem = f"{edited.file} is in no git repository"
-        else:
-            state = self.repository.state(self.repository.relative(Path(edited.file)))
-            if not state:
-                return ""
-            problem = f"{edited.file} has changes of its own that are not committed"
-        if self.via != "flags kill":
+        """Why the file cannot be committed with this change and nothing else; a kill is written all the same."""
+        problem = self._uncommittable(Path(edited.file)) if self.commit else ""
+        if problem and self.via != "flags kill":
             cure = "commit or drop them first, or leave --commit out" if self.repository else "leave --commit out"
             raise click.UsageError(f"{problem}: {cure}")
         return problem
+
+    def _uncommittable(self, file: Path) -> str:
+        try:
+            repository = Repository.around(file)
+            is_dirty = repository.state(repository.relative(file))
+        except GitError as error:
+            return str(error)
+        return f"{file} has changes of its own that are not committed" if is_dirty else ""
 
     def _commit(self, edited: Edited, what: str, dirty: str) -> None:
         if dirty or self.repository is None:
@@ -245,7 +258,8 @@ class Step:
         except GitError as error:
             shout(f"Written, but not committed: {error}")
             click.get_current_context().exit(0 if self.via == "flags kill" else 2)
-        echo(f"committed {commit[:10]}")
+        with suppress(OSError):
+            echo(f"committed {commit[:10]}")
         if self.repository.is_detached:
             shout("No branch is checked out, so the commit is on none: git switch -c NAME keeps it.")
 
@@ -263,8 +277,12 @@ def _login() -> str:
 
 
 def _target(bench: Bench) -> Target:
-    path = bench.path
-    return FileTarget(path, dialect=bench.dialect) if path is not None else StoreTarget(bench.flags.source)
+    if bench.path is not None:
+        return FileTarget(bench.path, dialect=bench.dialect)
+    if bench.has_provider:
+        return StoreTarget(bench.flags.source)
+    # Only what a write needs: whether a copy could be kept here, or what lies over the store, is nothing to it.
+    return StoreTarget(source_at(bench.location, "snapshot_key", "readonly"), dialect=bench.dialect)
 
 
 def repository_around(path: Path | None) -> Repository | None:

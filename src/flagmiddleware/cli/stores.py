@@ -14,6 +14,7 @@ from ..errors import ConfigurationError, RulesetError
 from ..formats import syntax
 from ..model import Ruleset
 from ..reading import reader
+from ..release.store_history import time_of
 from ..release.targets import atomic_write, written_to
 from ..release.words import describe_instant
 from ..sources.base import Snapshot, Writable
@@ -146,5 +147,5 @@ def _rows(told: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             yield name.replace("_", " "), shown
     last = told["last_change"]
     if last:
-        when = describe_instant(float(last.get("time") or 0))
+        when = describe_instant(time_of(last))
         yield "last change", f"{when} by {last.get('actor') or '?'} ({last.get('via')}): {last.get('reason')}"

@@ -14,6 +14,7 @@ from ..bucketing import BUCKETS
 from ..model import Condition, Flag, Requirement, Rollout, Rule, Ruleset, Share
 from ..plan import is_same
 from .judge import as_before, coming_dates, revived
+from .reach import core
 from .shares import threshold_at
 from .stages import as_written, dark_variants, deciding
 from .trees import chain, measure, tree
@@ -48,18 +49,20 @@ def lifts(old: Flag | None, new: Flag, before: Ruleset, after: Ruleset, now: flo
     if not moved:
         return []
     seen = revived(as_before(old, new))
-    behind = [flag for flag in chain(new.key, after.flags) if flag.key != new.key]
-    dates = sorted({at for flag in behind for at in coming_dates(flag, now)})
-    sides = [(before.flags, old.requires, now), (after.flags, new.requires, now)]
-    sides += [(after.flags, new.requires, at) for at in dates]
-    return list(_lifts(list(_ways(seen, now)), sides, tuple(sorted(moved))))
+    dates = {at for one in (before, after) for flag in _behind(new, one).values() for at in coming_dates(flag, now)}
+    sides = (before.flags, old.requires), (after.flags, new.requires)
+    return list(_lifts(list(_ways(seen, now)), sides, [now, *sorted(dates)], tuple(sorted(moved))))
+
+
+def _behind(flag: Flag, ruleset: Ruleset) -> dict[str, Flag]:
+    """All that a flag requires, by key; a kill ends nothing here."""
+    return {one.key: one for one in chain(flag.key, ruleset.flags, past_kills=True) if one.key != flag.key}
 
 
 def _moved(old: Flag, new: Flag, before: Ruleset, after: Ruleset) -> set[str]:
-    """The flags on the way that are defined otherwise, or are no longer on the way."""
-    sides = [{flag.key: flag for flag in chain(new.key, one.flags)} for one in (before, after)]
-    keys = {key for side in sides for key in side} - {new.key}
-    moved = {key for key in keys if not is_same(sides[0].get(key), sides[1].get(key))}
+    """The flags on the way that decide otherwise, or are no longer on the way."""
+    was, will = _behind(new, before), _behind(new, after)
+    moved = {key for key in {**was, **will} if not is_same(core(was.get(key)), core(will.get(key)))}
     return moved | {one.key for one in old.requires if one not in new.requires}
 
 
@@ -73,6 +76,8 @@ def _ways(flag: Flag, now: float) -> Iterator[_Way]:
     for rule in flag.rules:
         if rule.condition is not None:
             yield _only(flag, rule, now), rule.condition
+        elif rule.schedule is None:  # nothing after it is ever tried
+            return
 
 
 def _only(flag: Flag, rule: Rule | None, now: float) -> Flag:
@@ -82,17 +87,23 @@ def _only(flag: Flag, rule: Rule | None, now: float) -> Flag:
     return replace(flag, rules=(replace(rule, condition=None, schedule=None, gate=gate),))
 
 
-_Side = tuple[Mapping[str, Flag], tuple[Requirement, ...], float]
+_Side = tuple[Mapping[str, Flag], tuple[Requirement, ...]]
 
 
-def _lifts(ways: Iterable[_Way], sides: list[_Side], by: tuple[str, ...]) -> Iterator[Lift]:
+def _lifts(
+    ways: Iterable[_Way], sides: tuple[_Side, _Side], instants: list[float], by: tuple[str, ...]
+) -> Iterator[Lift]:
     for way, condition in ways:
         words = PUBLIC if condition is None else describe_condition(condition)
-        shares = [let_through(replace(way, requires=requires), flags, at) for flags, requires, at in sides]
+        had, has = (
+            [let_through(replace(way, requires=requires), flags, at) for at in instants] for flags, requires in sides
+        )
+        # What a day to come lifts just as it would without the change is no part of it, nor what it gives back.
+        steps = zip([(had[0], has[0]), *pairwise(has)], [None, *pairwise(had)], strict=True)
         yield from (
-            Lift(as_written(was * BUCKETS), as_written(will * BUCKETS), by, condition, words)
-            for was, will in pairwise(shares)
-            if will > was
+            Lift(as_written(max(was, had[0]) * BUCKETS), as_written(will * BUCKETS), by, condition, words)
+            for (was, will), without in steps
+            if will > max(was, had[0]) and (was, will) != without
         )
 
 
@@ -101,8 +112,8 @@ def let_through(flag: Flag, flags: Mapping[str, Flag], now: float) -> Fraction:
 
     A kill of one of those counts as none, as it does everywhere where steps are judged.
     """
-    needed = {one.key: revived(one) for one in chain(flag.key, {**flags, flag.key: flag}) if one.key != flag.key}
-    needed[flag.key] = flag
+    ways = chain(flag.key, {**flags, flag.key: flag}, past_kills=True)
+    needed = {one.key: flag if one is flag else revived(one) for one in ways}
     places = {key: _place(one, now) for key, one in needed.items()}
     dark = dark_variants(flag)
     return measure(tree(flag.key, needed, places, now), lambda variant: variant not in dark)

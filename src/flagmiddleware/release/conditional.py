@@ -11,14 +11,15 @@ from msgspec.structs import replace
 
 from ..bucketing import BUCKETS
 from ..conditions import OPERATORS
-from ..model import Condition, Flag, InSegment, Predicate, Requirement, Ruleset
+from ..model import AnyOf, Condition, Flag, InSegment, Predicate, Requirement, Ruleset
 from ..model import Test as Comparison
 from .behind import Lift
 from .exposure import Cohort, compare
-from .judge import Verdict, coming_dates, percent, revived, step_too_far
+from .judge import Verdict, as_before, coming_dates, percent, revived, step_too_far, too_soon
 from .logic import expand, implies, is_wide
 from .policy import Policy, Strategy
-from .stages import as_written, dark_sides, stage_of
+from .stages import as_written, dark_sides, exposure_of, keyless_exposure, stage_of
+from .words import describe_condition
 
 __all__ = ["Internal", "Rise", "Who", "is_wide_rise", "judge_rise", "lifted", "rises"]
 
@@ -45,15 +46,16 @@ class Internal:
 
     def __init__(self, policy: Policy, before: Ruleset, after: Ruleset) -> None:
         known = before if before.flags else after
-        self._conditions = [
+        found = (
             expand(InSegment(name), known.segments) if name in known.segments else _is_true(name)
             for name in policy.internal
             if name in known.segments or name not in after.segments
-        ]
+        )
+        self._people = AnyOf(tuple(condition for condition in found if condition is not None))
 
     def __call__(self, who: Who) -> bool:
         """Whether all who meet these conditions are internal."""
-        return any(condition is not None and implies(condition, one) for condition in who for one in self._conditions)
+        return any(condition is not None and implies(condition, self._people) for condition in who)
 
 
 def _is_true(attribute: str) -> Condition:
@@ -65,7 +67,7 @@ def rises(old: Flag | None, new: Flag, before: Ruleset, after: Ruleset, now: flo
     own = _own(old, new, before, after, now, dark_sides(old, new))
     baseline = _baseline(old, new)
     flips = _own(old, new, before, after, now, baseline, "flips") if baseline is not None else ()
-    found = [*own, *flips, *_required(old, new, before, after, now)]
+    found = [*own, *flips, *_keyless(old, new, now), *_required(old, new, before, after, now)]
     # Of several dates, and of two ways to count, the first is told.
     return list({(rise.words, rise.after): rise for rise in reversed(found)}.values())[::-1]
 
@@ -94,6 +96,19 @@ def _own(
                 yield Rise(cohort.words, cohort.who, had, has, measure if at == now else "")
 
 
+def _keyless(old: Flag | None, new: Flag, now: float) -> Iterator[Rise]:
+    """Whoever lacks the attribute that is hashed gets the default, whatever the shares say."""
+    if new.sticky_by is None:
+        return
+    was, will = revived(old or Flag(key=new.key)), revived(as_before(old, new))
+    who = Comparison(new.sticky_by, OPERATORS["exists"], False)
+    for at in (now, *coming_dates(new, now)):
+        had = exposure_of(was, at) if was.sticky_by != new.sticky_by else keyless_exposure(was, at)
+        has = keyless_exposure(will, at)
+        if has > had:
+            yield Rise(describe_condition(who), (None, who), had, has, "exposure" if at == now else "")
+
+
 def _for_some(flag: Flag, ruleset: Ruleset) -> str:
     """All of a flag that may matter to those who meet a condition. As text: true is not 1 there."""
     rules = [
@@ -111,8 +126,17 @@ def _lit(cohort: Cohort, side: int, dark: Dark) -> int:
     return as_written(sum(shares, Fraction(0)) * BUCKETS)
 
 
-def _required(old: Flag | None, new: Flag, before: Ruleset, after: Ruleset, now: float) -> Iterator[Rise]:
-    """What changes for those who meet a condition of a flag that is required."""
+_Wants = tuple[bool, bool]
+
+
+def _required(
+    old: Flag | None, new: Flag, before: Ruleset, after: Ruleset, now: float, wants: _Wants = (True, False)
+) -> Iterator[Rise]:
+    """What changes for those who meet a condition of a flag that is required.
+
+    ``wants`` tells whether what counts is what the flag's rules serve, and whether it is its `off`: another flag may
+    require either, and whoever meets no requirement gets the latter.
+    """
     if old is None or not (old.requires or new.requires):
         return
     share = Fraction(max(stage_of(revived(new), now).threshold, _most(new, after, now)), BUCKETS)
@@ -121,13 +145,23 @@ def _required(old: Flag | None, new: Flag, before: Ruleset, after: Ruleset, now:
         if one is None or other is None:
             continue
         was = next((mine for mine in old.requires if mine.key == requirement.key), requirement)
-        dark = _unwanted(one, was), _unwanted(other, requirement)
-        for rise in (*_own(one, other, before, after, now, dark), *_required(one, other, before, after, now)):
-            words = f"{rise.words} by way of {requirement.key}"
-            had, has = (as_written(share * part) for part in (rise.before, rise.after))
-            if has > had:
-                yield replace(rise, words=words, before=had, after=has)
-    yield from _dropped(old, new, before, share)
+        met = share, (_unwanted(one, was), _unwanted(other, requirement))
+        unmet = Fraction(1), (frozenset({*was.variants}), frozenset({*requirement.variants}))
+        for part, dark in (way for way, is_wanted in zip((met, unmet), wants, strict=True) if is_wanted):
+            deeper = _required(one, other, before, after, now, _wants(other, dark[1]))
+            for rise in (*_own(one, other, before, after, now, dark), *deeper):
+                words = f"{rise.words} by way of {requirement.key}"
+                had, has = (as_written(part * buckets) for buckets in (rise.before, rise.after))
+                if has > had:
+                    yield replace(rise, words=words, before=had, after=has)
+    if wants[0]:
+        yield from _narrower(old, new, before, share, "whom {} held back")
+    if wants[1]:
+        yield from _narrower(new, old, after, Fraction(1), "whom {} holds back now")
+
+
+def _wants(flag: Flag, dark: frozenset[str | None]) -> _Wants:
+    return any(name not in dark for name in flag.variants if name != flag.off), flag.off not in dark
 
 
 def _most(flag: Flag, ruleset: Ruleset, now: float) -> int:
@@ -142,15 +176,15 @@ def _unwanted(flag: Flag, requirement: Requirement) -> frozenset[str | None]:
     return frozenset({None, *(name for name in flag.variants if name not in requirement.variants)})
 
 
-def _dropped(old: Flag, new: Flag, before: Ruleset, share: Fraction) -> Iterator[Rise]:
-    """Whom a flag held back that is no longer required: those who met a condition of it cannot be counted."""
-    kept = {one.key: set(one.variants) for one in new.requires}
-    for requirement in old.requires:
-        held = before.flags.get(requirement.key)
-        is_wider = not kept.get(requirement.key, _ANY) <= set(requirement.variants)
-        if held is not None and share and is_wider and any(rule.condition is not None for rule in held.rules):
-            words = f"whom {requirement.key} held back"
-            yield Rise(words, (None, _unknown(words)), 0, as_written(share * BUCKETS))
+def _narrower(flag: Flag, other: Flag, ruleset: Ruleset, share: Fraction, words: str) -> Iterator[Rise]:
+    """Whom flags hold back that only one side requires: those who meet a condition of them cannot be counted."""
+    wanted = {one.key: set(one.variants) for one in other.requires}
+    for requirement in flag.requires:
+        held = ruleset.flags.get(requirement.key)
+        is_narrower = not wanted.get(requirement.key, _ANY) <= set(requirement.variants)
+        if held is not None and share and is_narrower and any(rule.condition is not None for rule in held.rules):
+            who = words.format(requirement.key)
+            yield Rise(who, (None, _unknown(who)), 0, as_written(share * BUCKETS))
 
 
 _ANY: Final = {object()}
@@ -176,16 +210,19 @@ def is_wide_rise(rise: Rise) -> bool:
     return all(map(is_wide, rise.who))
 
 
-def judge_rise(rise: Rise, strategy: Strategy) -> Iterator[Verdict]:
+def judge_rise(rise: Rise, strategy: Strategy, lasted: float | None = None) -> Iterator[Verdict]:
     """What a strategy says of a rise for some, of whom nobody said how many they are.
 
-    Nothing where all of everyone might go that far; as of everyone where the condition says that it is nearly all. How
-    long a stage for some has lasted is in no history, so a strategy whose stages last does not let it pass either.
+    Nothing where all of everyone might go that far; as of everyone where the condition says that it is nearly all. A
+    stage has to last for some as it has for everyone: ``lasted`` seconds, where that is known.
     """
     too_far = step_too_far(strategy, rise.before, rise.after, f"for {rise.words}, who may be nearly everyone, ")
+    known = lasted is not None and rise.measure != ""  # how long it will have lasted by a date to come is not
     if too_far and is_wide_rise(rise):
         yield from (replace(verdict, unmeasured=rise.measure) for verdict in too_far)
-    elif too_far or (strategy.soak and rise.before):
+    elif too_far or (strategy.soak and rise.before and not known):
         step = f"for {rise.words} from {percent(rise.before)} to {percent(rise.after)}"
         unknown = f"{strategy.title}: {step}; exposure unknown without --population"
         yield Verdict(unknown, strategy.conditional == "deny", rise.measure)
+    elif rise.before and known:
+        yield from too_soon(strategy, f"{percent(rise.before)} for {rise.words}", lasted)

@@ -55,6 +55,15 @@ class Documents(msgspec.Struct, frozen=True):
                 raise RulesetError(conflicts) from error
             raise
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether they can be parsed."""
+        try:
+            self.parse()
+        except RulesetError:
+            return False
+        return True
+
     def environments(self) -> tuple[str, ...]:
         """Every environment that some flag's ``environments`` names, in order of appearance."""
         found: dict[str, None] = {}

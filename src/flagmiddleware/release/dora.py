@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from .changes import ChangeRecord
+from .dated import BY_DATE
 from .policy import DAY
 from .stages import StageKind
 
@@ -19,10 +20,12 @@ ENOUGH: Final = 10
 
 DEFINITIONS: Final = {
     "deployments": "commits on the main line (or tags that match --deploys), a week",
-    "releases": "changes that raise the exposure of a flag, a week",
+    "releases": "changes, and dates of ramps and schedules in git, that raise the exposure of a flag, a week",
     "lead time": "from the merge that brought a flag to the step that gave it to everyone, median",
     "dark time": "from the merge that brought a flag to its first exposure, median",
-    "change failure rate": "releases whose flag's next change of exposure was a kill or a decrease, of all releases",
+    "change failure rate": (
+        "releases whose flag's next change of exposure was a kill or a decrease (but not by date), of all releases"
+    ),
     "time to restore": "from such a harmful step to the kill or decrease that ended it, median",
     "blast radius spent": "users × minutes: exposure after each harmful step, times how long it lasted, times users",
 }
@@ -79,9 +82,10 @@ def measure_dora(
     deploys = sorted(at for at in deployments if start <= at < end)
     moves = [record for record in records if record.before != record.after]
     releases = [record for record in moves if record.after > record.before and start <= record.origin.time < end]
-    ends = {id(record): _ending(record, moves) for record in releases}
-    harmful = [(record, done) for record in releases if (done := ends[id(record)]) is not None]
-    lasted = [done.origin.time - record.origin.time for record, done in harmful]
+    ends = _endings(moves)
+    harmful = [(record, ends[id(record)]) for record in releases if id(record) in ends]
+    # Clocks differ: a commit may be older than the one before it.
+    lasted = [max(done.origin.time - record.origin.time, 0.0) for record, done in harmful]
     spent = sum(record.after * users * time / 60 for (record, _), time in zip(harmful, lasted, strict=True))
     weeks = max(end - start, DAY) / (7 * DAY)  # what happened in an hour says nothing about a week
     leads, darks = _waits(records, start, end)
@@ -112,16 +116,20 @@ def _figure(
     return Figure(name, value, unit, samples, grade)
 
 
-def _ending(release: ChangeRecord, moves: Sequence[ChangeRecord]) -> ChangeRecord | None:
-    """The kill or decrease that ended a release: its flag's next change of exposure, if it was one.
+def _endings(moves: Sequence[ChangeRecord]) -> dict[int, ChangeRecord]:
+    """The kill or decrease that ended each release: its flag's next change of exposure, if it was one; by `id`.
 
-    Taking out a flag that everybody has had is no failure: code stays as it was released.
+    Taking out a flag that everybody has had is no failure: code stays as it was released. Nor is an end that was set
+    from the beginning.
     """
-    place = next(n for n, record in enumerate(moves) if record is release)
-    following = next((record for record in moves[place + 1 :] if record.flag == release.flag), None)
-    if following is None or following.after > following.before or following.kind == "removed":
-        return None
-    return following
+    found: dict[int, ChangeRecord] = {}
+    following: dict[str, ChangeRecord] = {}
+    for record in reversed(moves):
+        done = following.get(record.flag)
+        if done is not None and done.after < done.before and done.kind != "removed" and done.origin.via != BY_DATE:
+            found[id(record)] = done
+        following[record.flag] = record
+    return found
 
 
 def _waits(records: Sequence[ChangeRecord], start: float, end: float) -> tuple[list[float], list[float]]:

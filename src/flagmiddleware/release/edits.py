@@ -2,89 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timezone
 from typing import Any
 
 import msgspec
 
-from ..errors import RulesetError
-from ..model import Flag, Ramp, Rule, Ruleset, Serve
+from ..conditions import instant
+from ..model import Flag, Ramp, Rollout, Rule, Ruleset, Serve
 from .changes import changed_keys
 from .documents import Documents
+from .edited import Edited, dialect_of, edit, parsed
+from .shares import as_text, threshold_at
 from .splice import EditError, Splicer, splicer_for
 from .stages import staged_rule
 
-__all__ = ["Edited", "kill", "restore", "revert", "set_ramp", "set_schedule", "set_share", "with_notes"]
-
-
-class Edited(msgspec.Struct, frozen=True):
-    """One file of the documents, changed; ``warnings`` tell what could not be checked."""
-
-    file: str
-    before: bytes
-    after: bytes
-    old: Ruleset | None
-    new: Ruleset | None
-    warnings: tuple[str, ...] = ()
-
-
-def _home(documents: Documents, key: str) -> str:
-    """The file that a flag is in."""
-    known: list[str] = []
-    for name, tree in documents.trees():
-        flags = tree.get("flags") if isinstance(tree, Mapping) else None
-        if isinstance(flags, Mapping):
-            if key in flags:
-                return name
-            known += map(str, flags)
-    for name, data in documents.files.items():  # one that does not parse tells more than "no such flag"
-        splicer_for(data, name)
-    close = get_close_matches(key, known, n=1)
-    raise EditError(f"{documents.name} has no flag {key!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
-
-
-def _parse(documents: Documents, environment: str | None) -> Ruleset | RulesetError:
-    try:
-        return documents.parse(environment)
-    except RulesetError as error:
-        return error
-
-
-def _edit(
-    documents: Documents,
-    key: str,
-    change: Callable[[Splicer], None],
-    environment: str | None,
-    home: str | None = None,
-) -> Edited:
-    """Make the change in the file that the flag is in (or in ``home``); refuse it where it would do anything else."""
-    name = home or _home(documents, key)
-    splicer = splicer_for(documents.files[name], name)
-    change(splicer)
-    after = msgspec.structs.replace(documents, files={**documents.files, name: splicer.data})
-    old, new = _parse(documents, environment), _parse(after, environment)
-    if isinstance(new, RulesetError):
-        if not isinstance(old, RulesetError):
-            raise EditError(f"the change would break {name}, so nothing was written:\n{new}")
-        warning = f"{name} has other problems, so sites keep their last good flags until these are mended:\n{new}"
-        return Edited(name, documents.files[name], splicer.data, None, None, (warning,))
-    if isinstance(old, RulesetError):
-        return Edited(name, documents.files[name], splicer.data, None, new)
-    others = [other for other in changed_keys(old, new) if other != key]
-    if others:
-        raise EditError(f"the change would touch {', '.join(others)}, so nothing was written")
-    return Edited(name, documents.files[name], splicer.data, old, new)
+__all__ = ["Edited", "kill", "killed_in", "restore", "revert", "set_ramp", "set_schedule", "set_share", "with_notes"]
 
 
 def kill(documents: Documents, key: str, *, environment: str | None = None) -> Edited:
     """Serve ``off`` to everyone, in one environment or in all: even in those that say otherwise."""
+    if dialect_of(documents) == "flagd":
+        return edit(documents, key, lambda text: text.put(("flags", key, "state"), "DISABLED"), environment)
 
     def change(text: Splicer) -> None:
         for path in _switches(text, key, environment):
             text.put(path, False, first=True)
 
-    edited = _edit(documents, key, change, environment)
+    edited = edit(documents, key, change, environment)
     if edited.new is not None:
         _check_killed(documents, edited, key, [environment] if environment else [None, *documents.environments()])
     return edited
@@ -106,11 +51,37 @@ def _check_killed(documents: Documents, edited: Edited, key: str, environments: 
 
 
 def restore(documents: Documents, key: str, *, environment: str | None = None) -> Edited:
-    """Let the flag's rules decide again, as they stood when it was killed."""
+    """Let the flag's rules decide again, as they stood when it was killed; see :func:`killed_in`."""
+    if dialect_of(documents) == "flagd":
+        return edit(documents, key, lambda text: text.put(("flags", key, "state"), "ENABLED"), environment)
     paths = (
         [("flags", key, "enabled")] if environment is None else [("flags", key, "environments", environment, "enabled")]
     )
-    return _edit(documents, key, lambda text: text.put(paths[0], True, first=True), environment)
+    edited = edit(documents, key, lambda text: text.put(paths[0], True, first=True), environment)
+    if edited.old is not None and edited.new is not None and not changed_keys(edited.old, edited.new):
+        return msgspec.structs.replace(edited, after=edited.before)  # it was not killed: there is nothing to write
+    return edited
+
+
+def killed_in(documents: Documents, edited: Edited, key: str) -> list[str]:
+    """The environments in which a flag is killed by a word of their own, once the edit is written.
+
+    A kill of all environments is written into each that had a word of its own, and which of them were dead before is
+    nowhere kept: whoever restores a flag has to say so of each.
+    """
+    after = msgspec.structs.replace(documents, files={**documents.files, edited.file: edited.after})
+    found = {name: parsed(after, name) for name in after.environments()}
+    return [name for name, one in found.items() if isinstance(one, Ruleset) and not one.flags[key].enabled]
+
+
+def _check_native(documents: Documents) -> None:
+    """Refuse rules in another system's words."""
+    dialect = dialect_of(documents)
+    if dialect != "native":
+        raise EditError(
+            f"{documents.name} is in {dialect}'s format, whose rules are changed where they come from "
+            "(flags import turns it into a file of flags)"
+        )
 
 
 def _rules_path(text: Splicer, key: str, environment: str | None) -> tuple[str | int, ...]:
@@ -144,10 +115,14 @@ def set_share(
         if place is None:
             text.append(rules, {"rollout": share})
         else:
-            _gate(text, flag.rules[place], (*rules, place), "rollout", share)
+            rule = (*rules, place)
+            if text.has(*rule, "linear"):  # it says how a ramp moves, and there is none any more
+                text.remove((*rule, "linear"))
+            _gate(text, flag.rules[place], rule, "rollout", share)
 
+    _check_native(documents)
     _check_gate(flag, place)
-    return _edit(documents, flag.key, change, environment)
+    return edit(documents, flag.key, change, environment)
 
 
 def _gate(text: Splicer, rule: Rule, path: tuple[str | int, ...], name: str, value: Any) -> None:
@@ -188,6 +163,7 @@ def set_schedule(
     rule: str | None = None,
 ) -> Edited:
     """Make a rule count only between ``from`` and ``until``."""
+    _check_native(documents)
     place = _rule_at(flag, rule)
     if place is None and len(flag.rules) == 1:
         place = 0
@@ -199,7 +175,7 @@ def set_schedule(
             rules = _rules_path(text, flag.key, environment)
             text.put((*rules, place, "schedule", name), at)
 
-    return _edit(documents, flag.key, change, environment)
+    return edit(documents, flag.key, change, environment)
 
 
 def set_ramp(
@@ -209,9 +185,16 @@ def set_ramp(
     *,
     environment: str | None = None,
     rule: str | None = None,
+    now: float,
 ) -> Edited:
-    """Let the staged rule's share follow the clock: ``steps`` are instants and percentages."""
+    """Let the staged rule's share follow the clock: ``steps`` are instants and percentages.
+
+    What the rule lets in today stays until the first of them: that is written down as a step of its own, at ``now``.
+    """
     place = _rule_at(flag, rule)
+    steps = tuple(steps)
+    if place is not None:
+        steps = (*_today(flag.rules[place].gate, steps, now), *steps)
 
     def change(text: Splicer) -> None:
         rules = _rules_path(text, flag.key, environment)
@@ -221,8 +204,18 @@ def set_ramp(
         else:
             _gate(text, flag.rules[place], (*rules, place), "ramp", dated)
 
+    _check_native(documents)
     _check_gate(flag, place)
-    return _edit(documents, flag.key, change, environment)
+    return edit(documents, flag.key, change, environment)
+
+
+def _today(gate: Rollout | Ramp | None, steps: Iterable[tuple[str, str]], now: float) -> Iterator[tuple[str, str]]:
+    """A first step that keeps today's share, where the ones to come would begin with nobody."""
+    share = threshold_at(gate, now)
+    dates = [instant(at) for at, _ in steps]
+    if share and all(date is not None and date > now for date in dates):
+        moment = datetime.fromtimestamp(int(now), timezone.utc)
+        yield moment.strftime("%Y-%m-%dT%H:%M:%SZ"), as_text(gate, share, now)
 
 
 def revert(documents: Documents, key: str, earlier: Documents) -> Edited:
@@ -241,7 +234,7 @@ def revert(documents: Documents, key: str, earlier: Documents) -> Edited:
         else:
             text.adopt(path, old)
 
-    return _edit(documents, key, change, None, home=None if now is not None else next(iter(documents.files)))
+    return edit(documents, key, change, None, home=None if now is not None else next(iter(documents.files)))
 
 
 def with_notes(edited: Edited, key: str, notes: Mapping[str, str]) -> Edited:

@@ -11,10 +11,11 @@ from ..model import Flag, Ruleset
 from .behind import lifts
 from .changes import changed_keys
 from .documents import Documents
-from .judge import Verdict, stages_of
+from .judge import Verdict, climbs_by_date, stages_of
 from .permissions import Actor, may
 from .policy import Policy
 from .reach import SEGMENT, reached_flags
+from .renames import aligned, renames
 from .verdicts import judge_flag
 
 __all__ = ["Judged", "Reached", "environments_of", "judge_everywhere", "leaving", "reached", "refusals"]
@@ -62,8 +63,10 @@ def reached(old: Documents, new: Documents, policy: Policy, *, only: str | None 
     found = []
     for name in (only,) if only is not None else environments_of(old, new, policy=policy):
         before, after = _ruleset(old, name), new.parse(name)
+        names = renames(before, after)
+        before = aligned(before, names)
         moved = (key for key, why in reached_flags(before, after).items() if why.startswith(SEGMENT))
-        keys = tuple(dict.fromkeys([*changed_keys(before, after), *moved]))
+        keys = tuple(dict.fromkeys([*changed_keys(before, after), *moved, *names]))
         if keys:
             found.append(Reached(name, before, after, keys))
     return found
@@ -98,14 +101,17 @@ def judge_everywhere(
 
 
 def leaving(place: Reached, *, now: float) -> Iterator[Flag]:
-    """The flags that leave a stage for a later one, as they were: gates stand before that. The first has none."""
+    """The flags that leave a stage for a later one, now or by date, as they were: gates stand before that.
+
+    The first stage has none.
+    """
     for key in reached_flags(place.old, place.new):
         old, new = place.sides(key)
         if old is None or new is None:
             continue
         before, after = stages_of(old, new, now)
         lifted = (one.before for one in lifts(old, new, place.old, place.new, now) if one.condition is None)
-        if after.threshold > before.threshold > 0 or any(lifted):
+        if after.threshold > before.threshold > 0 or any(lifted) or climbs_by_date(old, new, now):
             yield old
 
 

@@ -151,15 +151,33 @@ def compare(old: Flag | None, new: Flag | None, before: Ruleset, after: Ruleset,
     )
     off = dark_sides(old, new)
     cohorts = []
-    for j, theirs in enumerate(right):
-        for i, mine in enumerate(left):
-            earlier = [branch.condition for branch in (*left[:i], *right[:j])]
-            moved = _moved(left[: i + 1], right[: j + 1], movers)
-            if moved is not None and satisfiable((mine.condition, theirs.condition), earlier):
-                words = moved or _name(mine, theirs, left, right)
-                flows, who = _flows(old, new, mine, theirs), (mine.condition, theirs.condition)
-                cohorts.append(Cohort(words, flows, off, who))
+    for i, j in _possible(left, right):
+        mine, theirs = left[i], right[j]
+        moved = _moved(left[: i + 1], right[: j + 1], movers)
+        if moved is not None:
+            words = moved or _name(mine, theirs, left, right)
+            flows, who = _flows(old, new, mine, theirs), (mine.condition, theirs.condition)
+            cohorts.append(Cohort(words, flows, off, who))
     return cohorts
+
+
+def _possible(left: list[Branch], right: list[Branch]) -> Iterator[tuple[int, int]]:
+    """The pairs of branches that some subject may take, before and after: nobody takes one who met an earlier one.
+
+    What is asked alike on both sides, as most of it is in a small change, is told by its name: with hundreds of rules
+    there are too many pairs to think about each.
+    """
+    names = [[repr(branch.condition) for branch in side] for side in (left, right)]
+    first = [{name: place for place, name in reversed(list(enumerate(side)))} for side in names]
+    for j, theirs in enumerate(right):
+        # From where on somebody who is asked the same on the other side was caught there before.
+        end = len(left) if theirs.condition is None else first[0].get(names[1][j], len(left)) + 1
+        for i, mine in enumerate(left[:end]):
+            if mine.condition is not None and first[1].get(names[0][i], j) < j:
+                continue
+            earlier = {**dict(zip(names[0][:i], left, strict=False)), **dict(zip(names[1][:j], right, strict=False))}
+            if satisfiable((mine.condition, theirs.condition), (branch.condition for branch in earlier.values())):
+                yield i, j
 
 
 _Requirement = tuple[str, tuple[str, ...]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -53,7 +54,7 @@ class Repository:
     @classmethod
     def around(cls, path: Path) -> Repository:
         """The repository that ``path`` lies in; raises GitError where it lies in none."""
-        folder = path if path.is_dir() else path.parent
+        folder = path if path.is_dir() else path.resolve().parent  # of a link: where what it points to has its history
         try:
             root = _git(folder.resolve(), "rev-parse", "--show-toplevel").decode().rstrip("\n")
         except GitError as error:
@@ -68,7 +69,10 @@ class Repository:
 
     def relative(self, path: Path) -> str:
         """``path`` as git names it."""
-        return path.resolve().relative_to(self.root.resolve()).as_posix() or "."
+        real, root = path.resolve(), self.root.resolve()
+        if not real.is_relative_to(root):
+            raise GitError(f"{path} is not in the repository {self.root}")
+        return real.relative_to(root).as_posix() or "."
 
     def resolve(self, revision: str) -> str:
         """The id of a commit; raises GitError where there is no such revision."""
@@ -94,6 +98,11 @@ class Repository:
         return self.run("rev-parse", "--is-shallow-repository").strip() == b"true"
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing was ever committed."""
+        return not self.run("for-each-ref", "--count=1").strip() and not self.knows("HEAD")
+
+    @property
     def is_detached(self) -> bool:
         """Whether no branch is checked out, so that a commit is on none."""
         return not self.run("branch", "--show-current").strip()
@@ -114,11 +123,23 @@ class Repository:
         """The files at ``path`` (itself, or a folder's direct children) in a revision, by name; empty where none."""
         return next(self.contents([revision], path))[1]
 
+    def former_name(self, path: str, revision: str, head: str | None = None) -> str:
+        """What a file or folder was called at a revision, where ``head`` (or the working tree) renamed it; or empty."""
+        told = ("diff", "--find-renames", "--diff-filter=R", "--name-status", "-z", revision)
+        words = self.run(*told, *filter(None, (head,)), "--").decode("utf-8", "surrogateescape").split("\0")
+        for was, now in zip(words[1::3], words[2::3], strict=False):
+            if now == path:
+                return was
+            if now.rpartition("/")[0] == path:
+                return was.rpartition("/")[0] or "."
+        return ""
+
     def contents(self, revisions: Iterable[str], path: str) -> Iterator[tuple[str, dict[str, bytes]]]:
         """For each revision the files at ``path``, all through one git process."""
         process = subprocess.Popen(
             ["git", "cat-file", "--batch"],  # noqa: S607 - git is found as the user's shell finds it
             cwd=self.root,
+            env=_environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -143,7 +164,7 @@ class Repository:
 
     def log(self, path: str | None = None, revision: str = "HEAD") -> list[Commit]:
         """The commits that changed ``path`` (any path: None), oldest first, as the main line saw them."""
-        where = [] if path is None else ["--", path]
+        where = ["--"] if path is None else ["--", path]
         out = self.run("log", "--first-parent", "--reverse", f"--format={_FIELDS}", revision, *where)
         return [_commit(text) for text in out.decode("utf-8", "replace").split("\x1e") if text.strip()]
 
@@ -166,10 +187,20 @@ class Repository:
         return self.resolve("HEAD")
 
 
+def _environment() -> dict[str, str]:
+    """git's own words in English, as they are looked at; and the repository that a path lies in, not a hook's.
+
+    In a linked working tree git tells a hook its folder by GIT_DIR, and would then take any folder for the top.
+    """
+    told = () if "GIT_WORK_TREE" in os.environ else ("GIT_DIR", "GIT_PREFIX")
+    return {name: value for name, value in os.environ.items() if name not in told} | {"LANGUAGE": "en"}
+
+
 def _git(folder: Path, *args: str) -> bytes:
-    command = ["git", "-c", "core.quotePath=false", "--no-optional-locks", *args]
+    # Whatever a person has set for their own eyes: names as they are, and no signatures among what is read.
+    plain = ("-c", "core.quotePath=false", "-c", "log.showSignature=false", "--no-optional-locks")
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, check=False)  # noqa: S603 - no shell
+        done = subprocess.run(["git", *plain, *args], cwd=folder, env=_environment(), capture_output=True, check=False)  # noqa: S603, S607
     except FileNotFoundError as error:
         raise GitError(f"git is not installed, or {folder} does not exist") from error
     if done.returncode != 0:

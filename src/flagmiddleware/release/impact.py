@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,7 +16,7 @@ from .matching import Membership
 if TYPE_CHECKING:
     from .tally import FlagTally, Found
 
-__all__ = ["FlagImpact", "SegmentImpact", "measure", "reads"]
+__all__ = ["FlagImpact", "Readings", "SegmentImpact", "measure", "reads"]
 
 Each = Callable[[str, str, str, "str | None", "str | None"], None]
 """Is told of every user hit: flag, key, what happens, the variant before and after."""
@@ -76,11 +76,26 @@ def measure(
 
 def reads(keys: Iterable[str], before: Ruleset, after: Ruleset, *, now: float) -> frozenset[str]:
     """Every attribute that deciding ``keys``, and telling who is in which segment, may read."""
-    found = set(Membership(before, after, now).reads())
-    wanted = tuple(keys)
-    for plan in (Plan(before, now), Plan(after, now)):
-        found.update(*(plan.reads(key) for key in wanted if key in plan.ruleset.flags))
-    return frozenset(found | {"email"} if "email_domain" in found else found)
+    decided = Readings(before, after, now=now).of(keys)
+    return _with_sources({*Membership(before, after, now).reads(), *decided})
+
+
+class Readings:
+    """Tells which attributes decide flags, before or after a change."""
+
+    def __init__(self, before: Ruleset, after: Ruleset, *, now: float) -> None:
+        self._plans = Plan(before, now), Plan(after, now)
+
+    def of(self, keys: Iterable[str]) -> frozenset[str]:
+        """The attributes that deciding ``keys`` may read."""
+        wanted = tuple(keys)
+        read = (plan.reads(key) for plan in self._plans for key in wanted if key in plan.ruleset.flags)
+        return _with_sources(frozenset().union(*read))
+
+
+def _with_sources(found: Collection[str]) -> frozenset[str]:
+    """With what an attribute is derived from."""
+    return frozenset({*found, "email"} if "email_domain" in found else found)
 
 
 def _add(key: str, one: Found, more: Found, who: int, each: Each | None) -> None:

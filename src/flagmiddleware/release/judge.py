@@ -28,6 +28,7 @@ __all__ = [
     "NO_RISK",
     "Verdict",
     "as_before",
+    "climbs_by_date",
     "cohort_first",
     "coming_dates",
     "judge",
@@ -135,7 +136,13 @@ class _Step:
     def __init__(self, old: Flag, new: Flag, now: float, since: float | None) -> None:
         self.new, self.now, self.since = new, now, since
         self.before, self.after = stages_of(old, new, now)
-        self.dated = [] if old.rules == new.rules else list(_rises(new, self.after.threshold, now))
+        # A stage that stays until the first date has lasted since it was reached, not since today.
+        started = now if since is None or self.before.threshold != self.after.threshold else since
+        known = set(_rises(old, self.before.threshold, now, started))
+        coming = (rise for rise in _rises(new, self.after.threshold, now, started) if rise not in known)
+        # What a date only gives back, of what there is now, is no step either.
+        had = self.before.threshold
+        self.dated = [(at, lasted, max(left, had), right) for at, lasted, left, right in coming if right > had]
         exposed = exposure_of(old, now), exposure_of(new, now)
         # A rollout between two variants hides neither that nor how many come to have one other than `off` at all.
         pairs = dict.fromkeys(((self.before.threshold, self.after.threshold), exposed))
@@ -202,17 +209,28 @@ def coming_dates(flag: Flag, now: float) -> list[float]:
     return sorted(date for date in dates if date is not None and date > now)
 
 
-_Rise = tuple[float, int, int]
+def climbs_by_date(old: Flag, new: Flag, now: float) -> bool:
+    """Whether a change brings dates at which more of everyone get a flag that some of everyone have by then."""
+    old, new = revived(old), revived(new)
+    before, after = (stage_of(flag, now).threshold for flag in (old, new))
+    known = set(_rises(old, before, now, now))
+    return any(rise not in known and rise[2] > 0 for rise in _rises(new, after, now, now))
 
 
-def _rises(flag: Flag, threshold: int, now: float) -> Iterator[_Rise]:
-    """What dated ramps and schedules will let in: how long after the step before, from and to which share."""
-    shares = [(now, threshold), *((at, stage_of(flag, at).threshold) for at in coming_dates(flag, now))]
-    yield from ((then - at, left, right) for (at, left), (then, right) in pairwise(shares) if right > left)
+_Rise = tuple[float, float, int, int]
+
+
+def _rises(flag: Flag, threshold: int, now: float, started: float) -> Iterator[_Rise]:
+    """What dated ramps and schedules will let in: when, how long after the step before, from and to which share.
+
+    ``started`` is when the present share, ``threshold``, was reached.
+    """
+    shares = [(started, threshold), *((at, stage_of(flag, at).threshold) for at in coming_dates(flag, now))]
+    yield from ((then, then - at, left, right) for (at, left), (then, right) in pairwise(shares) if right > left)
 
 
 def _dated(strategy: Strategy, rises: list[_Rise]) -> Iterator[Verdict]:
-    for lasted, left, right in rises:
+    for _, lasted, left, right in rises:
         yield from step_too_far(strategy, left, right)
         if left and lasted < strategy.soak:
             yield Verdict(

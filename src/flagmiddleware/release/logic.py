@@ -30,7 +30,7 @@ def _expanded(condition: Condition, segments: Mapping[str, Condition]) -> Condit
     return found
 
 
-def _values(test: Comparison) -> frozenset[object] | None:
+def _values(test: Comparison) -> frozenset[tuple[bool, object]] | None:
     """The values of an equality test, told apart as decisions do: true is not 1."""
     if test.operator.name not in ("eq", "in"):
         return None
@@ -46,7 +46,9 @@ def implies(left: Condition | None, right: Condition | None) -> bool:
     >>> implies(au, anz), implies(anz, au), implies(AllOf((au, au)), anz), implies(au, None)
     (True, False, True, True)
     """
-    if right is None or left == right:
+    if right is None or (
+        left == right and repr(left) == repr(right)
+    ):  # true is not 1, although Python finds them equal
         return True
     if left is None:
         return isinstance(right, AllOf) and not right.conditions
@@ -69,7 +71,32 @@ def _test_implies(left: Comparison, right: Comparison) -> bool:
     if right.operator.name == "exists":
         return right.operand is True and not (left.operator.name == "exists" and left.operand is False)
     mine, others = _values(left), _values(right)
-    return mine is not None and others is not None and mine <= others
+    if mine is None:
+        return _is_within(left, right)
+    if others is not None:
+        return mine <= others
+    if right.operator.name not in _OF_ONE_VALUE:
+        return False
+    test, operand = right.operator.test, right.operator.prepare(right.operand)
+    return all(test(value, operand) for _, value in mine)
+
+
+_OF_ONE_VALUE: Final = frozenset({"starts_with", "ends_with", "matches", "gt", "gte", "lt", "lte", "semver", "cidr"})
+"""What holds of a value holds of every list with that value in it."""
+_BOUNDS: Final = {"gt": (1, False), "gte": (1, True), "lt": (-1, False), "lte": (-1, True)}
+"""Which way a bound looks, and whether it belongs to what it bounds."""
+
+
+def _is_within(left: Comparison, right: Comparison) -> bool:
+    """Whether every number that one bound allows is allowed by the other."""
+    if left.operator.name not in _BOUNDS or right.operator.name not in _BOUNDS:
+        return False
+    (way, mine), (other_way, others) = _BOUNDS[left.operator.name], _BOUNDS[right.operator.name]
+    bounds = left.operand, right.operand
+    if way != other_way or any(isinstance(bound, bool) or not isinstance(bound, int | float) for bound in bounds):
+        return False
+    distance = way * (left.operand - right.operand)
+    return bool(distance > 0 or (distance == 0 and (others or not mine)))
 
 
 def satisfiable(true: Iterable[Condition | None], false: Iterable[Condition | None]) -> bool:
@@ -84,7 +111,7 @@ _TEXTS: Final = ("a", "Z", "0", "-", "é", " ")
 
 
 def is_wide(condition: Condition | None) -> bool:
-    """Whether nearly everyone may meet a condition, by what it says alone: all but some, or whoever has a value.
+    """Whether nearly everyone may meet a condition, by what it says alone: all but some, whoever has a value, or none.
 
     >>> from flagmiddleware.conditions import OPERATORS
     >>> known, au = Comparison("user", OPERATORS["exists"], True), Comparison("country", OPERATORS["eq"], "AU")
@@ -98,8 +125,14 @@ def is_wide(condition: Condition | None) -> bool:
     if isinstance(condition, AnyOf):
         return any(map(is_wide, condition.conditions))
     if isinstance(condition, Not):
-        return not isinstance(condition.condition, Predicate) and not is_wide(condition.condition)
+        inner = condition.condition
+        return not isinstance(inner, Predicate) and (_asks_presence(inner) or not is_wide(inner))
     return isinstance(condition, Comparison) and _is_wide_test(condition)
+
+
+def _asks_presence(condition: Condition) -> bool:
+    """Whether all that counts is if there is a value: who has none may be nearly everyone, as who has one may."""
+    return isinstance(condition, Comparison) and condition.operator.name == "exists"
 
 
 def _is_wide_test(test: Comparison) -> bool:
@@ -109,7 +142,7 @@ def _is_wide_test(test: Comparison) -> bool:
     if name in ("eq", "in"):
         return any(value is False for value in values)
     if name == "exists":
-        return test.operand is True
+        return True
     if name in ("starts_with", "ends_with", "contains"):
         return "" in values
     if name == "cidr":
@@ -128,6 +161,9 @@ def contradiction(condition: Condition | None, single: Iterable[str]) -> str:
         reason = contradiction(part, single)
         if reason:
             return reason
+        rest = tuple(other for other in condition.conditions if other is not part)
+        if isinstance(part, Not) and rest and implies(AllOf(rest), part.condition):
+            return "it asks for something and for its opposite"
     tests = [part for part in condition.conditions if isinstance(part, Comparison)]
     once = frozenset(single)
     pairs = ((left, right) for place, left in enumerate(tests) for right in tests[place + 1 :])

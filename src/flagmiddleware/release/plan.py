@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from operator import attrgetter
 from typing import Any
 
@@ -12,16 +12,17 @@ from ..bucketing import BUCKETS
 from ..context import Context
 from ..model import Flag, Ruleset, Split
 from .exposure import Cohort, compare
-from .impact import FlagImpact, SegmentImpact, measure
+from .impact import FlagImpact, Readings, SegmentImpact, measure
 from .judge import Verdict, as_before
 from .policy import Policy, Strategy
 from .reach import governed, reached_flags
+from .renames import aligned, renames
 from .shares import format_fraction
 from .stages import dark_sides, is_beside, stage_pair
 from .verdicts import Judgement, judge_flag, measured
 from .words import describe
 
-__all__ = ["PlannedFlag", "ReleasePlan", "make_plan", "merged", "with_population"]
+__all__ = ["PlannedFlag", "ReleasePlan", "make_plan", "merged", "with_population", "without_columns"]
 
 
 class PlannedFlag(msgspec.Struct, frozen=True):
@@ -78,9 +79,13 @@ class PlannedFlag(msgspec.Struct, frozen=True):
             "exposure_after": self.exposure[1] / BUCKETS,
             "reshuffles": list(self.reshuffles),
             "cohorts": [_cohort_dict(cohort) for cohort in self.cohorts],
-            "verdicts": [{"text": verdict.text, "breaks": verdict.breaks} for verdict in self.verdicts],
+            "verdicts": _verdict_dicts(self.verdicts),
             "population": None if self.impact is None else _impact_dict(self.impact),
         }
+
+
+def _verdict_dicts(verdicts: Iterable[Verdict]) -> list[dict[str, Any]]:
+    return [{"text": verdict.text, "breaks": verdict.breaks} for verdict in verdicts]
 
 
 def _cohort_dict(cohort: Cohort) -> dict[str, Any]:
@@ -99,20 +104,22 @@ def _impact_dict(impact: FlagImpact) -> dict[str, Any]:
 
 
 class ReleasePlan(msgspec.Struct, frozen=True):
-    """Every flag that a change reaches."""
+    """Every flag that a change reaches, and what is said of the ``policy`` where that changes."""
 
     flags: tuple[PlannedFlag, ...]
     environment: str | None = None
+    policy: tuple[Verdict, ...] = ()
 
     @property
     def breaks(self) -> bool:
         """Whether some step breaks the policy."""
-        return any(flag.breaks for flag in self.flags)
+        return any(flag.breaks for flag in self.flags) or any(verdict.breaks for verdict in self.policy)
 
     def to_dict(self) -> dict[str, Any]:
         """The plan as plain data."""
         flags = [flag.to_dict() for flag in self.flags]
-        return {"environment": self.environment, "breaks_policy": self.breaks, "flags": flags}
+        told = _verdict_dicts(self.policy)
+        return {"environment": self.environment, "breaks_policy": self.breaks, "policy": told, "flags": flags}
 
 
 Watch = Callable[[Iterable[Context]], Iterable[Context]]
@@ -130,8 +137,14 @@ def make_plan(
     since: Mapping[str, float] | None = None,
     author: Author = lambda flag: None,
 ) -> ReleasePlan:
-    """Compare two rulesets; ``since`` tells when each flag came to its stage, ``author`` judges who is asking."""
-    reached = reached_flags(before, after)
+    """Compare two rulesets; ``since`` tells when each flag came to its stage, ``author`` judges who is asking.
+
+    A flag that only got another name is compared with itself.
+    """
+    names = renames(before, after)
+    before = aligned(before, names)
+    words = "it was called {} before: code that still asks for that gets its own default"
+    reached = {**{key: words.format(was) for key, was in names.items()}, **reached_flags(before, after)}
     planned = []
     for key in sorted(reached):
         found = judge_flag(key, before, after, policy, now=now, since=since)
@@ -238,9 +251,34 @@ def with_population(
 ) -> ReleasePlan:
     """The plan with each flag's impact on real users."""
     keys = [flag.key for flag in plan.flags]
+    before = aligned(before, renames(before, after))
     found = measure(keys, before, after, users, now=now, who=who, each=each, processes=processes)
     flags = tuple(_measured(flag, found[flag.key]) for flag in plan.flags)
     return msgspec.structs.replace(plan, flags=flags)
+
+
+def without_columns(
+    plan: ReleasePlan, before: Ruleset, after: Ruleset, missing: Collection[str], *, now: float
+) -> ReleasePlan:
+    """The plan for a population that lacks the attributes ``missing``: it takes back no verdict that hangs on them.
+
+    Whoever is known by such an attribute is not in that population, or not known in it: none of them would be counted.
+    """
+    readings = Readings(before, after, now=now)
+    return msgspec.structs.replace(plan, flags=tuple(_unmeasured(flag, readings, missing) for flag in plan.flags))
+
+
+def _unmeasured(flag: PlannedFlag, readings: Readings, missing: Collection[str]) -> PlannedFlag:
+    if not any(verdict.unmeasured for verdict in flag.verdicts):
+        return flag
+    lacking = sorted(readings.of([flag.key]) & set(missing))
+    if not lacking:
+        return flag
+    why = f"; the population has no column {', '.join(lacking)}"
+    verdicts = tuple(
+        Verdict(verdict.text + why, verdict.breaks) if verdict.unmeasured else verdict for verdict in flag.verdicts
+    )
+    return msgspec.structs.replace(flag, verdicts=verdicts)
 
 
 def _measured(flag: PlannedFlag, impact: FlagImpact) -> PlannedFlag:

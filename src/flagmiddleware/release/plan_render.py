@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from typing import Final
 
 from ..bucketing import BUCKETS
+from .judge import Verdict
 from .plan import PlannedFlag, ReleasePlan
 from .shares import format_fraction
 
@@ -13,6 +15,10 @@ __all__ = ["exposure_line", "render_markdown"]
 
 MARKER = "<!-- flags plan -->"
 """Starts the comment, so that the next run finds it and writes over it."""
+
+
+_ROOM: Final = 60_000
+"""Characters for the sections: GitHub takes no comment of more than 65,536, the head included."""
 
 
 def exposure_line(flag: PlannedFlag) -> str:
@@ -26,33 +32,52 @@ def exposure_line(flag: PlannedFlag) -> str:
 
 
 def render_markdown(plan: ReleasePlan) -> str:
-    """The plan in Markdown: a verdict first, then a section a flag."""
+    """The plan in Markdown: a verdict first, then a section a flag, those that break the policy first.
+
+    Of a plan that is longer than a comment may be, the last sections are left out, and said to be.
+    """
     place = f" in {plan.environment}" if plan.environment else ""
     out = [MARKER, f"## Flags plan{place}", ""]
+    if plan.policy:
+        out += ["The policy changes, for all that comes after:", ""]
+        out += [*map(_verdict, plan.policy), ""]
     if not plan.flags:
         return "\n".join([*out, "No flag changes what it decides.", ""])
     broken = sum(flag.breaks for flag in plan.flags)
     head = f"❌ {broken} of {len(plan.flags)} break the policy." if broken else "✅ Every step keeps to the policy."
-    out += [head, ""]
-    for flag in plan.flags:
-        out += _section(flag)
+    out += [head, "", *_sections(sorted(plan.flags, key=lambda flag: not flag.breaks))]
     return "\n".join(out).rstrip() + "\n"
 
 
+def _sections(flags: Sequence[PlannedFlag]) -> Iterator[str]:
+    room = _ROOM
+    for place, flag in enumerate(flags):
+        section = "\n".join(_section(flag))
+        room -= len(section) + 1
+        if room < 0:
+            yield f"… and {len(flags) - place} more, for which a comment has no room: `flags plan` tells of them all."
+            return
+        yield section
+
+
 def _section(flag: PlannedFlag) -> Iterator[str]:
-    yield f"### {'❌ ' if flag.breaks else ''}`{flag.title}` — {flag.kind}, {exposure_line(flag)}"
+    title = _safe(flag.title).replace("`", "'")
+    yield f"### {'❌ ' if flag.breaks else ''}`{title}` — {flag.kind}, {_safe(exposure_line(flag))}"
     yield ""
     yield f"- before: {_safe(flag.old)}"
     yield f"- after: {_safe(flag.new)}"
     if flag.because:
-        yield f"- why it is here: {flag.because}"
+        yield f"- why it is here: {_safe(flag.because)}"
     for text in flag.reshuffles:
         yield f"- 🔴 **reshuffle**: {_safe(text)}"
-    for verdict in flag.verdicts:
-        yield f"- {'❌' if verdict.breaks else 'ℹ️'} {_safe(verdict.text)}"
+    yield from map(_verdict, flag.verdicts)
     yield ""
     yield from _table(flag)
     yield ""
+
+
+def _verdict(verdict: Verdict) -> str:
+    return f"- {'❌' if verdict.breaks else 'ℹ️'} {_safe(verdict.text)}"
 
 
 def _table(flag: PlannedFlag) -> Iterator[str]:
@@ -74,7 +99,7 @@ def _table(flag: PlannedFlag) -> Iterator[str]:
         yield ""
         yield "<details><summary>who</summary>"
         yield ""
-        yield from (f"- {_safe(user)} {kind}: {was} → {will}" for user, kind, was, will in flag.impact.who)
+        yield from (_safe(f"- {user} {kind}: {was} → {will}") for user, kind, was, will in flag.impact.who)
         yield ""
         yield "</details>"
 

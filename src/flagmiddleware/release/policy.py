@@ -7,7 +7,7 @@ The matrix is data: :data:`DEFAULT_POLICY` is what holds where a flag file says 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any, Final
@@ -78,7 +78,8 @@ class Policy(msgspec.Struct, frozen=True):
 
     ``roles`` maps a person or team to a role, ``environments`` the same for one environment; what is not listed
     follows the owners of the flag. ``gates`` are the gates that there are, and what each asks. ``internal`` names the
-    segments, and the attributes that are true, by which one's own people are known.
+    segments, and the attributes that are true, by which one's own people are known. ``undeclared`` is the strategy of
+    flags that state no risk; empty: none, which is told and breaks nothing.
     """
 
     strategies: Mapping[str, Strategy]
@@ -88,11 +89,12 @@ class Policy(msgspec.Struct, frozen=True):
     teams: Mapping[str, tuple[str, ...]] = {}
     gates: Mapping[str, str] = msgspec.field(default_factory=lambda: GATES)
     internal: tuple[str, ...] = ("is_staff", "internal", "insiders")
+    undeclared: str = ""
 
     def strategy_of(self, risk: Risk | None) -> Strategy | None:
-        """The strategy of a flag's quadrant; None where the flag states no risk."""
+        """The strategy of a flag's quadrant, or of flags without one; None where the policy names none for them."""
         if risk is None:
-            return None
+            return self.strategies.get(self.undeclared)
         found = (s for s in self.strategies.values() if (s.technical, s.business) == (risk.technical, risk.business))
         return next(found, None)
 
@@ -180,26 +182,35 @@ class _Reader:
         self.problems: list[Problem] = []
 
     def policy(self, document: Mapping[str, Any]) -> Policy:
-        base, known = self.base, (*_SECTIONS, "settled_after", "internal")
+        base, known = self.base, (*_SECTIONS, "settled_after", "internal", "undeclared")
         section = self._mapping(document, ("policy",), known)
         self.gates.update(self._gates(section.get("gates", {})))
-        strategies = dict(base.strategies)
-        for name, fields in self._part(section, "strategies", strategies).items():
-            strategies[name] = self._strategy(strategies[name], fields, ("policy", "strategies", name))
-        environments = dict(base.environments)
-        for name, roles in self._part(section, "environments").items():
-            own = self._roles(roles, ("policy", "environments", name))
-            environments[name] = {**environments.get(name, {}), **own}
-        teams = {
-            name: self._names(members, ("policy", "teams", name))
-            for name, members in self._part(section, "teams").items()
-        }
-        settled = base.settled_after
+        strategies = {**base.strategies, **dict(self._strategies(section))}
+        settled, internal, undeclared = base.settled_after, base.internal, base.undeclared
         if "settled_after" in section:
             settled = self._value(parse_duration, section["settled_after"], ("policy", "settled_after"), settled)
+        if "internal" in section:
+            internal = self._names(section["internal"], ("policy", "internal"))
+        if "undeclared" in section:
+            undeclared = self._names(str(section["undeclared"]), ("policy", "undeclared"), tuple(strategies))[0]
         roles = {**base.roles, **self._roles(section.get("roles", {}), ("policy", "roles"))}
-        internal = self._names(section["internal"], ("policy", "internal")) if "internal" in section else base.internal
-        return Policy(strategies, settled, roles, environments, {**base.teams, **teams}, self.gates, internal)
+        teams = {**base.teams, **dict(self._teams(section))}
+        return Policy(strategies, settled, roles, self._environments(section), teams, self.gates, internal, undeclared)
+
+    def _strategies(self, section: Mapping[str, Any]) -> Iterator[tuple[str, Strategy]]:
+        for name, fields in self._part(section, "strategies", self.base.strategies).items():
+            yield name, self._strategy(self.base.strategies[name], fields, ("policy", "strategies", name))
+
+    def _environments(self, section: Mapping[str, Any]) -> dict[str, Mapping[str, str]]:
+        found = dict(self.base.environments)
+        for name, roles in self._part(section, "environments").items():
+            own = self._roles(roles, ("policy", "environments", name))
+            found[name] = {**found.get(name, {}), **own}
+        return found
+
+    def _teams(self, section: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
+        for name, members in self._part(section, "teams").items():
+            yield name, self._names(members, ("policy", "teams", name))
 
     def _part(self, section: Mapping[str, Any], name: str, known: Iterable[str] = ()) -> dict[str, Any]:
         return self._mapping(section.get(name, {}), ("policy", name), known)
@@ -264,11 +275,11 @@ class _Reader:
             return {}
         names = tuple(known)
         kept = {}
-        for name, item in value.items():
-            if str(name).startswith("x-"):
+        for name, item in ((str(name), item) for name, item in value.items()):
+            if name.startswith("x-"):
                 continue
             if names and name not in names:
-                self._wrong((*where, str(name)), f"unknown name {name!r}{_near(name, names)}")
+                self._wrong((*where, name), f"unknown name {name!r}{_near(name, names)}")
             else:
                 kept[name] = item
         return kept

@@ -94,7 +94,8 @@ def read_population(location: str, *, key: str | None = None) -> Population:
     kinds = {".csv": _Csv, ".jsonl": _JsonLines, ".ndjson": _JsonLines, ".parquet": _Parquet}
     kind = kinds.get(path.suffix.lower())
     if kind is None:
-        raise PopulationError(f"{location}: expected a .csv, .jsonl or .parquet file, or an sqlite: or postgresql: URL")
+        shown = f"{scheme}://…" if "://" in location else location  # never the whole URL: it may hold a password
+        raise PopulationError(f"{shown}: expected a .csv, .jsonl or .parquet file, or an sqlite: or postgresql: URL")
     if not path.is_file():
         raise PopulationError(f"{location}: there is no such file")
     try:
@@ -130,7 +131,8 @@ class _Broken:
 
     def finish(self) -> None:
         if self.problems:
-            raise self.error(f"{self.name}: {len(self.problems)} broken lines; nothing was computed")
+            count = len(self.problems)
+            raise self.error(f"{self.name}: {count} broken line{'s' * (count > 1)}; nothing was computed")
 
 
 class _Csv(Population):

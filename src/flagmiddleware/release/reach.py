@@ -11,7 +11,7 @@ from ..model import Condition, Flag, Rule, Ruleset
 from ..plan import is_same
 from .logic import expand
 
-__all__ = ["SEGMENT", "governed", "reached_flags", "uses_changed_segment"]
+__all__ = ["SEGMENT", "core", "governed", "reached_flags", "uses_changed_segment"]
 
 SEGMENT: Final = "a segment that it uses has changed"
 
@@ -21,7 +21,7 @@ def reached_flags(before: Ruleset, after: Ruleset) -> dict[str, str]:
     reached: dict[str, str] = {}
     for key in {**before.flags, **after.flags}:
         old, new = before.flags.get(key), after.flags.get(key)
-        if not is_same(_core(old), _core(new)):
+        if not is_same(core(old), core(new)):
             reached[key] = ""
         elif old is not None and new is not None and uses_changed_segment(old, before, new, after):
             reached[key] = SEGMENT
@@ -63,7 +63,7 @@ def _risk(flag: Flag) -> str:
     return f"technical {risk.technical}, business {risk.business}" if risk is not None else "undeclared"
 
 
-def _core(flag: Flag | None) -> Flag | None:
+def core(flag: Flag | None) -> Flag | None:
     """The flag without what decides nothing."""
     if flag is None:
         return None

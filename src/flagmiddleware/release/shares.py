@@ -11,7 +11,7 @@ from ..bucketing import BUCKETS, threshold
 from ..clock import share_at
 from ..model import Ramp, Rollout, Share
 
-__all__ = ["format_fraction", "format_share", "parse_percent", "threshold_at"]
+__all__ = ["as_text", "format_fraction", "format_share", "parse_percent", "threshold_at"]
 
 _PERCENT: Final = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)\s*%")
 
@@ -62,3 +62,16 @@ def threshold_at(gate: Rollout | Ramp | None, now: float) -> int:
     if gate is None:
         return BUCKETS
     return gate.share.threshold if isinstance(gate, Rollout) else share_at(gate, now)
+
+
+def as_text(gate: Rollout | Ramp | None, buckets: int, now: float) -> str:
+    """What a gate lets in at ``now``, ``buckets`` of them, as it is written in a file.
+
+    >>> as_text(Rollout(parse_percent("5%")), parse_percent("5%").threshold, 0.0), as_text(None, 2**32, 0.0)
+    ('5%', '100%')
+    """
+    texts = [gate.share] if isinstance(gate, Rollout) else []
+    if isinstance(gate, Ramp):
+        texts = [step.to for step in gate.steps if step.at <= now][-1:]
+    written = next((share.text for share in texts if share.threshold == buckets and share.text), "")
+    return written or f"{float(Fraction(buckets, BUCKETS) * 100):.6f}".rstrip("0").rstrip(".") + "%"

@@ -15,13 +15,15 @@ from typing import Any, Final
 import yaml
 
 from .splice import EditError, Path
+from .splice_nodes import is_alias, last_leaf, node_end, shifted, spell_path, yaml_escape
 
 __all__ = ["TextSplicer"]
 
 _Loader: Final[Any] = getattr(yaml, "CLoader", yaml.Loader)
 _PLAIN: Final = re.compile(r"[A-Za-z0-9](?:[\w.%+-]|:(?=\S))*", re.ASCII)
 _BREAK: Final = re.compile("[\r\n\x85\u2028\u2029]")  # where a line ends for YAML 1.1
-_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]|\\.|[\x7f-\x9f\u2028\u2029\ufffe\uffff]", re.DOTALL)
+_BLANKS: Final = re.compile(r"(?:[ \t]*(?:\r\n?|\n))*")
+_QUIET: Final = re.compile(r"(?:[ \t]*(?:#[^\r\n]*)?(?:\r\n?|\n))*")
 
 
 class TextSplicer:
@@ -39,11 +41,11 @@ class TextSplicer:
         return (self._bom + self.text).encode("utf-8")
 
     def _compose(self) -> None:
-        text = _ESCAPE.sub(_yaml_escape, self.text) if self.is_json else self.text
+        text = yaml_escape(self.text) if self.is_json else self.text
         try:
             self._root = yaml.compose(text, Loader=_Loader)
         except yaml.YAMLError as error:
-            raise EditError(f"{self.name}: not valid YAML: {error}") from error
+            raise EditError(f"{self.name}: not valid {'JSON' if self.is_json else 'YAML'}: {error}") from error
 
     def _replace(self, start: int, end: int, text: str) -> None:
         self.text = self.text[:start] + text + self.text[end:]
@@ -64,8 +66,8 @@ class TextSplicer:
             found = next((pair for name, pair in self._children(node) if name == part), None)
             if found is None:
                 return None
-            if _is_alias(node, *found, part):
-                raise EditError(f"{self.name}: {_spell_path(path[:depth])} is an alias of something else; write it out")
+            if is_alias(node, *found, part):
+                raise EditError(f"{self.name}: {spell_path(path[:depth])} is an alias of something else; write it out")
             key, node = found
         return key, node
 
@@ -104,7 +106,8 @@ class TextSplicer:
         found = self._find(path)
         if found is not None:
             start = found[1].start_mark.index
-            space = " " if start and self.text[start - 1] == ":" else ""
+            # Where nothing stood behind the colon, a blank has to: brackets and quotes may touch it, words may not.
+            space = " " if start == self._last(found[1]) and self.text[start - 1 : start] == ":" else ""
             self._replace(start, self._last(found[1]), space + self._spell(value))
             return
         parent = self._find(path[:-1])
@@ -153,19 +156,31 @@ class TextSplicer:
         text = other.text[key.start_mark.index : other._last(value)]
         here, around = self._find(path), self._find(path[:-1])
         if around is None or not isinstance(around[1], yaml.MappingNode):
-            raise EditError(f"{self.name}: there is no mapping at {_spell_path(path[:-1])}")
+            raise EditError(f"{self.name}: there is no mapping at {spell_path(path[:-1])}")
         if here is None and around[1].flow_style:
             self._close(around[1], text)
             return
-        after = _end(around[1] if here is None else here[1])
-        if other._last(value) < _end(value) and _BREAK.search(self.text, max(after - 1, 0)) is None:
+        after = node_end(around[1] if here is None else here[1])
+        if other._last(value) < node_end(value) and _BREAK.search(self.text, max(after - 1, 0)) is None:
             text += self._newline  # a block scalar without the end of its line would be another text
         mark = (around[1].value[0][0] if here is None else here[0]).start_mark
-        text = _shift(text, mark.column - key.start_mark.column)
+        text = shifted(text, mark.column - key.start_mark.column)
+        size = len(self.text)
         if here is None:
-            self._below(around[1], text, mark)
+            place = self._below(around[1], text, mark)
         else:
-            self._replace(mark.index, self._last(here[1]), text)
+            place = self._last(here[1])
+            self._replace(mark.index, place, text)
+        self._part(path, place + len(self.text) - size, mark.column)
+
+    def _part(self, path: Path, end: int, column: int) -> None:
+        """Keep what stands below a field that came, and ends there, from being taken into it."""
+        found, line = self._there(path), _BREAK.search(self.text, max(end - 1, 0))
+        if line is not None:
+            start = line.end() + self.text.startswith("\r\n", line.start())
+            until, below = self._parted(found[1], start, column, blanks=False)
+            if self.text[start:until] != below:
+                self._replace(start, until, below)
 
     def remove(self, path: Path) -> None:
         """Take a field out of its mapping, with its line where it has one to itself."""
@@ -179,9 +194,13 @@ class TextSplicer:
         elif not mapping.flow_style:
             ends = _BREAK.search(self.text, self._last(value))
             end = len(self.text) if ends is None else ends.end() + self.text.startswith("\r\n", ends.start())
-            self._replace(self._line_start(key.start_mark.index), max(end, _end(value)), "")
+            end = max(end, node_end(value))
+            start = self._line_start(key.start_mark.index)
+            column, above = key.start_mark.column, mapping.value[place - 1][1] if place else None
+            end, below = self._parted(above, end, column, blanks=True) if place else (end, "")
+            self._replace(start, end, below)
         elif place:
-            self._replace(_end(mapping.value[place - 1][1]), _end(value), "")
+            self._replace(node_end(mapping.value[place - 1][1]), node_end(value), "")
         else:
             self._replace(key.start_mark.index, mapping.value[1][0].start_mark.index, "")
 
@@ -189,12 +208,12 @@ class TextSplicer:
     def _only(mapping: Any, key: Any, value: Any) -> tuple[int, int]:
         if mapping.flow_style:
             return mapping.start_mark.index + 1, mapping.end_mark.index - 1
-        return key.start_mark.index, _end(value)
+        return key.start_mark.index, node_end(value)
 
     def _there(self, path: Path) -> tuple[Any, Any]:
         found = self._find(path)
         if found is None or found[0] is None:
-            raise EditError(f"{self.name}: there is no {_spell_path(path)}")
+            raise EditError(f"{self.name}: there is no {spell_path(path)}")
         return found
 
     def _field(self, name: str, value: Any) -> str:
@@ -225,36 +244,54 @@ class TextSplicer:
 
     def _last(self, node: Any) -> int:
         """Where a node ends within its last line: the end of that line goes with a block scalar, and is to stay."""
-        leaf = _leaf(node)
+        leaf = last_leaf(node)
         end = int(leaf.end_mark.index)
         if getattr(leaf, "style", None) not in ("|", ">"):
             return end
-        lines = self.text[leaf.start_mark.index : end].splitlines(keepends=True)
-        if "+" in lines[0]:  # blank lines below are a part of it
-            return end - len(lines[-1]) + len(lines[-1].splitlines()[0])
+        if self._keeps_blanks(leaf):  # blank lines below are a part of it
+            last = self.text[leaf.start_mark.index : end].splitlines(keepends=True)[-1]
+            return end - len(last) + len(last.splitlines()[0])
         return len(self.text[:end].rstrip())
+
+    def _parted(self, before: Any, start: int, column: int, *, blanks: bool) -> tuple[int, str]:
+        """Where the blank lines and comments from ``start`` on end, and what they are to be.
+
+        A block scalar ``before`` them would take in comments that are further to the right, and (``|+``) ``blanks``.
+        """
+        found = _QUIET.match(self.text, start)
+        if found is None or getattr(last_leaf(before), "style", None) not in ("|", ">"):
+            return start, ""
+        quiet = _BLANKS.sub("", found[0], count=1) if blanks and self._keeps_blanks(before) else found[0]
+        return found.end(), re.sub(rf"(?m)^[ \t]{{{column + 1},}}(?=#)", " " * column, quiet)
+
+    def _keeps_blanks(self, node: Any) -> bool:
+        """Whether a node ends with a block scalar that the blank lines below it belong to (``|+``)."""
+        leaf = last_leaf(node)
+        head = self.text[leaf.start_mark.index : leaf.end_mark.index].partition("\n")[0]
+        return getattr(leaf, "style", None) in ("|", ">") and "+" in head.partition("#")[0]
 
     def _close(self, node: Any, text: str) -> None:
         """Add to the end of a flow mapping or list."""
         end = node.end_mark.index - 1
         if node.value:
             last = node.value[-1]
-            end = _end(last[1] if isinstance(last, tuple) else last)
+            end = node_end(last[1] if isinstance(last, tuple) else last)
             first = node.value[0][0] if isinstance(node.value[0], tuple) else node.value[0]
             between = self.text[node.start_mark.index + 1 : first.start_mark.index]
             text = f",{between if between.isspace() and self._newline in between else ' '}{text}"
         self._replace(end, end, text)
 
-    def _below(self, node: Any, text: str, mark: Any, *, dash: bool = False) -> None:
-        """Add a line after a block mapping or list."""
+    def _below(self, node: Any, text: str, mark: Any, *, dash: bool = False) -> int:
+        """Add a line after a block mapping or list; returns where it was put."""
         column = node.start_mark.column if dash else mark.column
-        end = _end(node)
+        end = node_end(node)
         if end and _BREAK.match(self.text[end - 1]):  # a block scalar ends with its line
             self._replace(end, end, f"{' ' * column}{text}{self._newline}")
-            return
+            return end
         found = _BREAK.search(self.text, end)
         line_end = found.start() if found is not None else len(self.text)
         self._replace(line_end, line_end, f"{self._newline}{' ' * column}{text}")
+        return line_end
 
     def _line_start(self, index: int) -> int:
         return max((found.end() for found in _BREAK.finditer(self.text, 0, index)), default=0)
@@ -262,46 +299,3 @@ class TextSplicer:
     @property
     def _newline(self) -> str:
         return next((end for end in ("\r\n", "\n", "\r") if end in self.text), "\n")
-
-
-def _is_alias(around: Any, key: Any, value: Any, part: str | int) -> bool:
-    """Whether a value stands somewhere else, and only its alias here."""
-    if key is not None:
-        return bool(value.start_mark.index < key.start_mark.index)
-    return bool(value.start_mark.index < around.start_mark.index or around.value.index(value) != part)
-
-
-def _yaml_escape(found: re.Match[str]) -> str:
-    """What JSON may hold and YAML may not, as something of the same length.
-
-    These are the halves of a wide character, control characters beyond ASCII's first, and what ends a line in YAML.
-    """
-    text = found[0]
-    if text.startswith("\\"):
-        return f"\\ue{'01234567'[int(text[3], 16) - 8]}" if len(text) == 4 else text
-    return "?"
-
-
-def _end(node: Any) -> int:
-    """Where a node's own text ends; a block's end mark lies at the next token, beyond comments that are not its."""
-    return int(_leaf(node).end_mark.index)
-
-
-def _leaf(node: Any) -> Any:
-    while not isinstance(node, yaml.ScalarNode) and not node.flow_style and node.value:
-        last = node.value[-1]
-        node = last[1] if isinstance(last, tuple) else last
-    return node
-
-
-def _shift(text: str, by: int) -> str:
-    """The lines after the first, indented ``by`` more (or less)."""
-    if by == 0:
-        return text
-    first, *rest = text.splitlines(keepends=True)
-    shifted = (" " * by + line if by > 0 else line[min(-by, len(line) - len(line.lstrip(" "))) :] for line in rest)
-    return first + "".join(line if not line.strip() else new for line, new in zip(rest, shifted, strict=True))
-
-
-def _spell_path(path: Path) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")

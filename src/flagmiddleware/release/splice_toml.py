@@ -10,7 +10,7 @@ from .splice import EditError, Path
 try:
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
-    from tomlkit.items import AoT, InlineTable, Item
+    from tomlkit.items import AoT, InlineTable, Item, Table
 except ImportError as error:
     raise ConfigurationError("editing TOML needs tomlkit: pip install 'flagmiddleware[cli]'") from error
 
@@ -90,8 +90,40 @@ class TomlSplicer:
         self._find(path[:-1])[path[-1]] = other._find(path)
 
     def remove(self, path: Path) -> None:
-        """Take a field, or a table with its header, out of the table around it."""
+        """Take a field, or a table with its header, out of the table around it.
+
+        Comments below a table, after a blank line, are about what follows: they stay.
+        """
+        before, below = tomlkit.dumps(self._root), _comments_below(self._find(path))
         del self._find(path[:-1])[path[-1]]
+        after = tomlkit.dumps(self._root)
+        if below:
+            # Where the two texts end alike, what follows the table begins.
+            ends = (size for size in range(len(after) + 1) if before.endswith(below + after[len(after) - size :]))
+            fits = (size for size in ends if before.startswith(after[: len(after) - size]))
+            place = len(after) - next(fits, 0)
+            self._root = tomlkit.parse(after[:place] + below + after[place:])
+
+
+def _comments_below(item: Any) -> str:
+    """The text that ends a table and is about something else: from the first blank line after its last field on."""
+    lines = _quiet_end(item)
+    blank = next((place for place, line in enumerate(lines) if not line.strip()), len(lines))
+    below = "".join(lines[blank:])
+    return below if "#" in below else ""
+
+
+def _quiet_end(item: Any) -> list[str]:
+    """The blank lines and comments that end a table, or the last of the tables in it."""
+    last = item[-1] if isinstance(item, AoT) and len(item) else item
+    if not isinstance(last, Table):
+        return []
+    lines: list[str] = []
+    for key, inner in reversed(last.value.body):
+        if key is not None:
+            return _quiet_end(inner) + lines
+        lines = inner.as_string().splitlines(keepends=True) + lines
+    return lines
 
 
 def _item(value: Any) -> Item:

@@ -25,6 +25,7 @@ __all__ = [
     "exposure_of",
     "has_cohort",
     "is_beside",
+    "keyless_exposure",
     "lit_share",
     "next_step",
     "rollout_to",
@@ -140,6 +141,15 @@ def exposure_of(flag: Flag, now: float) -> int:
     True
     """
     return _exposed(flag, deciding(flag, now), now) if flag.enabled else 0
+
+
+def keyless_exposure(flag: Flag, now: float) -> int:
+    """The same of those who have no key to hash: a share or a split leaves them with the default."""
+    index = deciding(flag, now) if flag.enabled else None
+    payload = None if index is None else flag.rules[index].payload
+    is_let_in = index is not None and threshold_at(flag.rules[index].gate, now) == BUCKETS
+    served = payload.variant if is_let_in and isinstance(payload, Serve) else flag.default
+    return BUCKETS if flag.enabled and served not in dark_variants(flag) else 0
 
 
 def _exposed(flag: Flag, index: int | None, now: float) -> int:

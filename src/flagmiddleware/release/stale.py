@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -12,13 +11,11 @@ from ..answers import is_on
 from ..bucketing import BUCKETS
 from ..model import Flag, Ramp, Rule, Ruleset
 from .changes import ChangeRecord
+from .documents import Documents
 from .exposure import branches
-from .git import GitError
-from .history import flag_history
 from .matrix import format_age
 from .policy import Policy
-from .stages import stage_of
-from .strict import expired_on, settled_for
+from .strict import expired_on, history_of, is_unread, place_of, required_keys, settled_for
 from .usage import Mention, Usage, find_usage
 
 __all__ = ["StaleFlag", "find_stale", "settled_variant"]
@@ -71,7 +68,7 @@ def _is_to_come(rule: Rule, now: float) -> bool:
 
 
 def find_stale(
-    path: Path | None,
+    documents: Documents | None,
     ruleset: Ruleset,
     policy: Policy,
     *,
@@ -79,13 +76,14 @@ def find_stale(
     now: float,
     watch: Watch = lambda items, _: items,
 ) -> list[StaleFlag]:
-    """Every flag that can go: settled for long, expired, or read by nobody."""
-    history = _history(path)
+    """Every flag that can go: settled for long, expired, or read by nobody; flags of a store come without documents."""
+    history = (None if documents is None else history_of(documents, ruleset, now)) or []
     usage = find_usage(folders, ruleset.flags, watch=watch)
+    required = frozenset[str]() if documents is None else required_keys(documents)
     found = []
     for key in sorted(ruleset.flags):
         flag = ruleset.flags[key]
-        reasons = tuple(_reasons(flag, policy, history, usage.of(key), now))
+        reasons = tuple(_reasons(flag, policy, history, is_unread(key, required, usage), now))
         if reasons:
             found.append(_stale(flag, settled_variant(flag, ruleset, now), reasons, usage))
     return found
@@ -100,21 +98,12 @@ def _stale(flag: Flag, variant: str | None, reasons: tuple[str, ...], usage: Usa
     return StaleFlag(flag.key, reasons, is_on(flag, variant), mentions, variant, value, constants)
 
 
-def _history(path: Path | None) -> list[ChangeRecord]:
-    try:
-        return flag_history(path) if path is not None else []
-    except GitError:
-        return []
-
-
-def _reasons(
-    flag: Flag, policy: Policy, history: list[ChangeRecord], mentions: Sequence[Mention], now: float
-) -> Iterable[str]:
+def _reasons(flag: Flag, policy: Policy, history: list[ChangeRecord], unread: bool, now: float) -> Iterable[str]:
     lasted = settled_for(flag, history, now)
     if lasted is not None and lasted > policy.settled_after:
-        yield f"at {stage_of(flag, now).text} for {format_age(lasted)}"
+        yield f"{place_of(flag, now)} for {format_age(lasted)}"
     date = expired_on(flag, now)
     if date is not None:
         yield f"expired on {date}"
-    if not mentions:
+    if unread:
         yield "no code or template reads it"

@@ -11,10 +11,13 @@ from ..sources.base import FlagChange
 from .changes import UNCHANGED, ChangeRecord, Origin
 from .stages import StageKind
 
-__all__ = ["LONGEST", "store_history", "store_rows"]
+__all__ = ["LONGEST", "store_history", "store_rows", "time_of"]
 
 LONGEST: Final = 1_000_000
 """How many of the newest entries are looked at: all, in any store that anybody will see."""
+
+_LATEST: Final = 253_402_300_800.0
+"""The year 10000, in seconds since 1970: no calendar has what is beyond."""
 
 _Entries = Sequence[Mapping[str, str]]
 
@@ -50,14 +53,35 @@ def _rows(entry: Mapping[str, str], environment: str | None) -> Iterator[dict[st
 
 
 def _changes(entry: Mapping[str, str]) -> list[FlagChange]:
-    """What an entry says of each flag: a JSON list, or the fields of one."""
+    """What an entry says of each flag: a JSON list, or the fields of one; nothing where somebody spoilt it.
+
+    That it was spoilt is for the chain to tell: the rest of the log is to be read all the same.
+    """
     if "changes" in entry:
-        return msgspec.json.decode(entry["changes"], type=list[FlagChange])
+        try:
+            return msgspec.json.decode(entry["changes"], type=list[FlagChange])
+        except msgspec.MsgspecError:
+            return []
     if "exposure_before" not in entry:
         return []
     names = {"flag": "keys", "kind": "kind", "old": "from", "new": "to", "environment": "environment"}
     words = {name: entry.get(field, "") for name, field in names.items()}
-    return [FlagChange(before=float(entry["exposure_before"]), after=float(entry["exposure_after"]), **words)]
+    before, after = (_number(entry, name) for name in ("exposure_before", "exposure_after"))
+    return [FlagChange(before=before, after=after, **words)]
+
+
+def time_of(entry: Mapping[str, str]) -> float:
+    """When an entry was written, in seconds since 1970; 0 where that cannot be told."""
+    return _number(entry, "time")
+
+
+def _number(entry: Mapping[str, str], name: str) -> float:
+    """A number that an entry holds; 0 where it is none, or none that a clock or a share has."""
+    try:
+        number = float(entry.get(name) or 0)
+    except ValueError:
+        return 0.0
+    return number if abs(number) < _LATEST else 0.0
 
 
 def _chosen(changes: Iterable[FlagChange], environment: str) -> list[FlagChange]:
@@ -87,7 +111,7 @@ def _origin(entry: Mapping[str, str], environment: str | None) -> Origin:
     revision = entry.get("revision", "")
     return Origin(
         revision,
-        float(entry.get("time") or 0),
+        time_of(entry),
         actor=entry.get("actor", ""),
         via=entry.get("via", ""),
         reason=entry.get("reason", ""),

@@ -11,9 +11,10 @@ from typing import Any
 from ..errors import Problem
 from ..model import Flag, Ramp, Rule, Ruleset, Serve, Split
 from .changes import ChangeRecord
+from .dated import dates_of
 from .documents import Documents, Lines
 from .git import GitError, Repository
-from .history import flag_history
+from .history import flag_history, uncommitted
 from .lint import WELL_KNOWN
 from .logic import contradiction, expand, implies
 from .matrix import format_age
@@ -23,7 +24,7 @@ from .stages import StageKind, has_cohort, stage_of
 from .usage import Usage, find_usage
 from .words import describe_instant
 
-__all__ = ["expired_on", "settled_for", "strict_problems"]
+__all__ = ["expired_on", "history_of", "is_unread", "place_of", "required_keys", "settled_for", "strict_problems"]
 
 _SINGLE = tuple(name for name in WELL_KNOWN if name != "groups")
 
@@ -42,8 +43,9 @@ def strict_problems(
     """Everything that the release discipline, the rules themselves and the code say against the flags."""
     policy = policy or read_policy(ruleset.policy, place=documents.lines().place)
     lines = documents.lines()
-    history, is_cut = _history(documents), _is_cut(documents)
+    history, is_cut = history_of(documents, ruleset, now), _is_cut(documents)
     usage = find_usage(folders, ruleset.flags, watch=watch)
+    required = required_keys(documents)
     found: list[Problem] = []
     for flag in ruleset.flags.values():
         messages = [
@@ -54,8 +56,9 @@ def strict_problems(
         ]
         found += [_at(lines, message, flag.key) for message in messages]
         found += [_at(lines, message, flag.key, "rules", place) for place, message in _dead_rules(flag, ruleset, now)]
-        if not usage.of(flag.key):
+        if is_unread(flag.key, required, usage):
             found.append(_at(lines, "no code or template reads it: remove it (flags stale)", flag.key))
+    found += _unsearched(usage, documents)
     if is_cut:
         message = "the clone is shallow, so where flags started is not checked: git fetch --unshallow"
         found.append(Problem(message, file=documents.name, severity="warning"))
@@ -69,10 +72,15 @@ def _at(lines: Lines, message: str, key: str, *rest: str | int) -> Problem:
     return Problem(message, where, line, file, key)
 
 
-def _history(documents: Documents) -> list[ChangeRecord] | None:
+def history_of(documents: Documents, ruleset: Ruleset, now: float) -> list[ChangeRecord] | None:
+    """Every change of the flags up to ``ruleset``; None outside git: what needs a history is not asked.
+
+    What is not committed yet happens now.
+    """
+    path = Path(documents.name)
     try:
-        return flag_history(Path(documents.name))
-    except GitError:  # no repository: what needs a history is not asked
+        return [*flag_history(path, environment=ruleset.environment), *uncommitted(path, ruleset, now)]
+    except GitError:
         return None
 
 
@@ -105,17 +113,26 @@ def expired_on(flag: Flag, now: float) -> str | None:
 def settled_for(flag: Flag, history: Iterable[ChangeRecord], now: float) -> float | None:
     """For how long, in seconds, nothing but everybody or nobody has had the flag; None where that is not so.
 
-    Rules for some make a flag unsettled, whatever the public has.
+    Rules for some make a flag unsettled, whatever the public has, and so do dates to come.
     """
-    kind = stage_of(flag, now).kind
-    timed = any(rule.schedule is not None or isinstance(rule.gate, Ramp) for rule in flag.rules)
-    if kind in (StageKind.PARTIAL, StageKind.INTERNAL) or timed:
+    dates = dates_of(flag)
+    if stage_of(flag, now).kind in (StageKind.PARTIAL, StageKind.INTERNAL) or any(date > now for date in dates):
         return None
     since = None
     for record in history:
         if record.flag == flag.key and (record.old, record.stage_before) != (record.new, record.stage_after):
             since = record.origin.time
-    return None if since is None else now - since
+    return None if since is None else now - max({since, *dates})
+
+
+def place_of(flag: Flag, now: float) -> str:
+    """Where a settled flag is, in words: ``at 100 %``, ``dark``, ``killed``.
+
+    >>> place_of(Flag(key="beta"), 0.0)
+    'dark'
+    """
+    stage = stage_of(flag, now)
+    return f"at {stage.text}" if stage.kind is StageKind.RELEASED else stage.text
 
 
 def _overdue(flag: Flag, policy: Policy, history: list[ChangeRecord] | None, now: float) -> Iterator[str]:
@@ -124,7 +141,7 @@ def _overdue(flag: Flag, policy: Policy, history: list[ChangeRecord] | None, now
         yield f"expired on {date}: remove it, or set another date"
     lasted = settled_for(flag, history, now) if history is not None else None
     if lasted is not None and lasted > policy.settled_after:
-        yield f"has been at {stage_of(flag, now).text} for {format_age(lasted)}: it is settled, remove it (flags stale)"
+        yield f"has been {place_of(flag, now)} for {format_age(lasted)}: it is settled, remove it (flags stale)"
 
 
 def _strategy(flag: Flag, policy: Policy, history: list[ChangeRecord] | None, now: float) -> Iterator[str]:
@@ -189,6 +206,29 @@ def _dead_rules(flag: Flag, ruleset: Ruleset, now: float) -> Iterator[tuple[int,
                 break
         if rule.schedule is None:
             earlier.append((place, rule))
+
+
+def required_keys(documents: Documents) -> frozenset[str]:
+    """The flags that some other flag requires, in whatever environment."""
+    rulesets = [documents.parse(name) for name in (None, *documents.environments())]
+    return frozenset(one.key for ruleset in rulesets for flag in ruleset.flags.values() for one in flag.requires)
+
+
+def is_unread(key: str, required: frozenset[str], usage: Usage) -> bool:
+    """Whether nothing reads a flag: no code, no template, no other flag by way of `requires`.
+
+    Where there is no code at all, nothing is said: the command was run in another place.
+    """
+    return bool(usage.files) and not usage.of(key) and key not in required
+
+
+def _unsearched(usage: Usage, documents: Documents) -> Iterator[Problem]:
+    if not usage.files:
+        message = "no code was found, so which flags are read is not checked: --code FOLDER names where it is"
+        yield Problem(message, file=documents.name, severity="warning")
+    for file, line, why in usage.unread:
+        message = f"no Python that can be read, so what it asks of flags is known only in part: {why}"
+        yield Problem(message, "", line, file, severity="warning")
 
 
 def _unknown(ruleset: Ruleset, usage: Usage) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from difflib import unified_diff
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from ..errors import ConfigurationError, ConflictError
 from ..sources.base import Change, Writable
@@ -21,6 +21,9 @@ from .documents import Documents, read_documents
 from .edits import Edited
 
 __all__ = ["FileTarget", "StoreTarget", "Target", "atomic_write", "written_to"]
+
+_PATIENCE: Final = 5.0
+"""How long (seconds) another program's lock is waited for: a write takes milliseconds, a deployment minutes."""
 
 
 class Target(Protocol):
@@ -49,7 +52,7 @@ class FileTarget:
     def write(self, edited: Edited, *, actor: str, reason: str, via: str, key: str) -> str:
         """Replace the file in one step, unless it is no longer what the edit was made from."""
         path = Path(edited.file)
-        with _locked(path):
+        with _locked(path, insists=via == "flags kill"):
             found = path.read_bytes()
             if found != edited.before:
                 raise ConflictError(_conflict(str(path), edited.before, found))
@@ -117,17 +120,22 @@ def _conflict(name: str, expected: bytes, found: bytes) -> str:
 def atomic_write(path: Path, data: bytes) -> None:
     """Replace a file in one step: readers see the old one or the new one, also when the power fails.
 
-    A symbolic link stays one: what it points to is replaced. Permissions are kept.
+    A symbolic link stays one: what it points to is replaced. Permissions are kept, and so is the owner, as far as the
+    system lets one: a kill by root must not hide the file from the site.
     """
     real = Path(os.path.realpath(path))
-    mode = real.stat().st_mode & 0o7777 if real.exists() else 0o644
+    before = real.stat() if real.exists() else None
     handle, temporary = tempfile.mkstemp(dir=real.parent, prefix=f".{real.name}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, mode)
+        if before is not None and sys.platform != "win32":
+            for owner in (-1, before.st_gid), (before.st_uid, -1):
+                with contextlib.suppress(OSError):
+                    os.chown(temporary, *owner)
+        os.chmod(temporary, 0o644 if before is None else before.st_mode & 0o7777)
         os.replace(temporary, real)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -142,8 +150,11 @@ def atomic_write(path: Path, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """One writer at a time, by a lock on the folder: it leaves no file behind, and dies with its process."""
+def _locked(path: Path, *, insists: bool) -> Iterator[None]:
+    """One writer at a time, by a lock on the folder: it leaves no file behind, and dies with its process.
+
+    Who ``insists`` goes on without it in the end: the contents are compared all the same.
+    """
     if sys.platform == "win32":  # no such lock there; the comparison of contents remains
         yield
         return
@@ -151,7 +162,27 @@ def _locked(path: Path) -> Iterator[None]:
 
     folder = os.open(os.path.realpath(path.parent), os.O_RDONLY)
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
+        until = time.monotonic() + _PATIENCE
+        while not _take(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            if time.monotonic() > until:
+                if insists:
+                    break
+                told = f"{path.parent} has been locked by another program for {_PATIENCE:.0f} s; nothing was written"
+                raise ConflictError(f"{told}. Look what it is (lsof), and try again")
+            time.sleep(0.05)
         yield
     finally:
         os.close(folder)
+
+
+def _take(folder: int, how: int) -> bool:
+    """Take the lock of a folder, if nobody has it; what cannot be locked is nobody's (some network file systems)."""
+    import fcntl
+
+    try:
+        fcntl.flock(folder, how)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -9,8 +9,7 @@ from .templates import Token, template_mentions, tokens
 
 __all__ = ["remove_from_template"]
 
-_ENDS: Final = {"endflag": "flag", "endif": "if", "endfor": "for", "endifchanged": "ifchanged"}
-"""Every block that may have an ``else`` of its own: an ``else`` belongs to the innermost."""
+_OURS: Final = frozenset({"flag", "if"})
 _MIDDLE: Final = frozenset({"elflag", "elif", "else"})
 _ARGUMENT: Final = re.compile(r"""\s*(?:flag|elflag)\s+(["'])(?P<key>[^"']+)\1\s*""")
 _TESTS: Final = re.compile(
@@ -55,19 +54,40 @@ def _shown(text: str, key: str, value: Any) -> str:
 
 def _settled_block(text: str, key: str) -> _Block | None:
     """The first block one of whose branches asks for the flag and nothing else."""
+    found = list(tokens(text))
+    opened = _blocks(found)
     stack: list[_Block] = []
-    for token in tokens(text):
-        word = token.inside.split(None, 1)[0] if token.kind == "tag" and token.inside.strip() else ""
-        if word in _ENDS.values():
+    for place, token in enumerate(found):
+        word = _word(token)
+        if place in opened:
             stack.append(_Block(word, [token]))
-        elif word in _MIDDLE and stack:
+        elif word in _MIDDLE and stack:  # it belongs to the innermost block, of whatever kind
             stack[-1].tags.append(token)
-        elif word in _ENDS and stack and stack[-1].kind == _ENDS[word]:
+        elif stack and word == f"end{stack[-1].kind}":
             block = stack.pop()
             block.tags.append(token)
-            if any(_asks(tag, key) is not None for tag in block.tags):
+            if block.kind in _OURS and any(_asks(tag, key) is not None for tag in block.tags):
                 return block
     return None
+
+
+def _word(token: Token) -> str:
+    return token.inside.split(None, 1)[0] if token.kind == "tag" and token.inside.strip() else ""
+
+
+def _blocks(found: list[Token]) -> set[int]:
+    """The places of the tags that open a block: those whose end follows, whoever wrote the tag."""
+    opened: set[int] = set()
+    waiting: list[tuple[str, int]] = []
+    for place, token in enumerate(found):
+        word = _word(token)
+        if word.startswith("end") and any(kind == word[3:] for kind, _ in waiting):
+            while waiting[-1][0] != word[3:]:
+                waiting.pop()
+            opened.add(waiting.pop()[1])
+        elif word and word not in _MIDDLE:
+            waiting.append((word, place))
+    return opened
 
 
 def _asks(tag: Token, key: str) -> bool | None:

@@ -54,6 +54,8 @@ def template_mentions(text: str) -> Iterator[tuple[str, int]]:
         if token.kind == "tag" and len(parts) > 1 and parts[0][1] in _TAGS and parts[1][0] == "text":
             yield parts[1][1][1:-1], line
             parts = parts[2:]
+        if parts and parts[0][1] == "flags_cache_key":
+            yield from ((text[1:-1], line) for kind, text in parts if kind == "text")
         yield from ((key, line) for key in _in_expression(parts))
 
 

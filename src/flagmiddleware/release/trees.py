@@ -44,19 +44,20 @@ def is_alive(flag: Flag) -> bool:
     return flag.enabled and flag.error is None
 
 
-def chain(key: str, flags: Mapping[str, Flag]) -> tuple[Flag, ...]:
-    """The flag and all that it requires, itself first."""
-    return tuple(_needed(key, flags))
+def chain(key: str, flags: Mapping[str, Flag], *, past_kills: bool = False) -> tuple[Flag, ...]:
+    """The flag and all that it requires, itself first; what a killed flag requires only with ``past_kills``."""
+    return tuple(_needed(key, flags, past_kills))
 
 
-def _needed(key: str, flags: Mapping[str, Flag]) -> Iterator[Flag]:
+def _needed(key: str, flags: Mapping[str, Flag], past_kills: bool) -> Iterator[Flag]:
     waiting, seen = [key], set[str]()
     while waiting:
         flag = flags.get(waiting.pop())
         if flag is not None and flag.key not in seen:
             seen.add(flag.key)
             yield flag
-            waiting += [requirement.key for requirement in flag.requires if is_alive(flag)]
+            if is_alive(flag) or (past_kills and flag.error is None):
+                waiting += [requirement.key for requirement in flag.requires]
 
 
 def tree(key: str, flags: Mapping[str, Flag], places: Mapping[str, int], now: float) -> Node:

@@ -18,7 +18,7 @@ def without_imports(module: cst.Module, names: Iterable[str]) -> cst.Module:
     counter = _Counter()
     module.visit(counter)
     unused = {name for name in names if name not in counter.used}
-    return module.visit(_Unimport(unused)) if unused else module
+    return module.visit(_Unimport(unused, aliased=True)) if unused else module
 
 
 def constant_uses(source: str, name: str, key: str) -> int:
@@ -44,26 +44,29 @@ def without_constant(source: str, name: str, key: str) -> str:
 
 
 class _Unimport(cst.CSTTransformer):
-    """Takes names out of imports."""
+    """Takes names out of imports; with ``aliased`` also those that were given there."""
 
-    def __init__(self, names: set[str]) -> None:
+    def __init__(self, names: set[str], *, aliased: bool = False) -> None:
         super().__init__()
-        self.names = names
+        self.names, self.aliased = names, aliased
 
     def leave_ImportFrom(  # noqa: N802
         self, original_node: cst.ImportFrom, updated_node: cst.ImportFrom
     ) -> cst.ImportFrom | cst.RemovalSentinel:
         if isinstance(updated_node.names, cst.ImportStar):
             return updated_node
-        kept = [
-            alias for alias in updated_node.names if alias.asname is not None or alias.evaluated_name not in self.names
-        ]
+        kept = [alias for alias in updated_node.names if not self._is_named(alias)]
         if len(kept) == len(updated_node.names):
             return updated_node
         if not kept:
             return cst.RemoveFromParent()
         kept[-1] = kept[-1].with_changes(comma=updated_node.names[-1].comma)
         return updated_node.with_changes(names=kept)
+
+    def _is_named(self, alias: cst.ImportAlias) -> bool:
+        if alias.asname is None:
+            return alias.evaluated_name in self.names
+        return self.aliased and alias.evaluated_alias in self.names
 
 
 class _Unassign(cst.CSTTransformer):

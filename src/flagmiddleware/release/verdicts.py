@@ -10,6 +10,8 @@ from ..bucketing import BUCKETS
 from ..model import Flag, Ruleset
 from .behind import Lift, lifts
 from .conditional import Internal, Rise, is_wide_rise, judge_rise, lifted, rises
+from .dated import dates_of
+from .history import Since
 from .impact import FlagImpact
 from .judge import (
     NO_RISK,
@@ -25,6 +27,7 @@ from .judge import (
     strategies_of,
     too_soon,
 )
+from .logic import expand
 from .policy import Policy, Strategy
 from .reach import governed
 from .stages import has_cohort
@@ -57,7 +60,7 @@ def judge_flag(
     found = _Found(old, new, before, after, policy, now)
     verdicts = [
         *judge(old, new, policy, now=now, since=reached_at.get(key)),
-        *found.verdicts(_since_all(new, before, reached_at)),
+        *found.verdicts(_since_all(new, before, reached_at), _since_some(old, new, before, reached_at, now)),
         *(Verdict(text, False) for text in (governed(old, new) if old is not None else ())),
     ]
     return Judgement(tuple(dict.fromkeys(verdicts)), found.rises, found.strategies)
@@ -66,6 +69,20 @@ def judge_flag(
 def _since_all(flag: Flag, before: Ruleset, since: Mapping[str, float]) -> float | None:
     """When the last of the flags that are required came to its stage: that is when this one came to what it has."""
     return max((since[one.key] for one in chain(flag.key, before.flags) if one.key in since), default=None)
+
+
+def _since_some(old: Flag | None, new: Flag, before: Ruleset, since: Mapping[str, float], now: float) -> float | None:
+    """Since when those who meet a condition have had what they have; None where that is not known.
+
+    Any change of the flag counts. What a segment or another flag did to them is in no record of this one.
+    """
+    changed = since.touched.get(new.key) if isinstance(since, Since) else None
+    if old is None or changed is None or old.requires or new.requires:
+        return None
+    conditions = [rule.condition for rule in old.rules if rule.condition is not None]
+    if any(repr(expand(one, before.segments)) != repr(one) for one in conditions):
+        return None
+    return max([changed, *(date for date in dates_of(old) if date <= now)])
 
 
 class _Found:
@@ -83,8 +100,9 @@ class _Found:
         self.some: list[Rise] = [rise for rise in some if not internal(rise.who)]
         self.rises = bool(found or some or _is_raised(old, new, now))
 
-    def verdicts(self, since: float | None) -> Iterator[Verdict]:
+    def verdicts(self, since: float | None, since_some: float | None) -> Iterator[Verdict]:
         """What each strategy says of it."""
+        lasted = None if since_some is None else self.now - since_some
         if (self.lifts or self.some) and not self.strategies:
             yield NO_RISK
         for strategy in self.strategies:
@@ -94,7 +112,7 @@ class _Found:
             for lift in self.lifts:
                 yield from self._lifted(lift, strategy, since)
             for rise in self.some:
-                yield from judge_rise(rise, strategy)
+                yield from judge_rise(rise, strategy, lasted)
             was = revived(self.old or Flag(key=self.new.key))
             if strategy.cohort and any(map(is_wide_rise, self.some)) and not has_cohort(was, self.now):
                 yield cohort_first(self.new, self.now)
