@@ -38,6 +38,28 @@ def answers(app: Flask, *keys: str) -> None:
         return [current_flags().is_enabled(key) for key in keys]
 
 
+@pytest.mark.parametrize("reads", [True, False])
+def test_an_application_that_runs_in_a_view_of_another(reads: bool) -> None:
+    """Both have the same environment; each answer tells caches what its own application read."""
+    inner, outer = Flask("inner"), Flask("outer")
+    FlagMiddleware(inner, source=flags_of(abroad=only_if(host="elsewhere.test")))
+    FlagMiddleware(outer, source=flags_of(mine=only_if(ip="9.9.9.9")))
+
+    @inner.route("/")
+    def part() -> str:
+        return str(flags_from(request).is_enabled("abroad")) if reads else "nothing"
+
+    @outer.route("/")
+    def whole() -> Response:
+        flags_from(request).is_enabled("mine")
+        answer = Response.from_app(inner, request.environ)
+        return Response(f"{answer.headers.get('Vary')} {answer.headers.get('Cache-Control')}")
+
+    answer = outer.test_client().get("/")
+    assert answer.text == ("Host None" if reads else "None None")
+    assert (answer.headers["Vary"], answer.headers["Cache-Control"]) == ("Cookie", "private")
+
+
 def test_every_attribute_of_the_request_is_read_by_its_name() -> None:
     """method, path, host, language, user_agent, ip, a mapped header and the session, in one request."""
     flags = {

@@ -21,7 +21,7 @@ from ..web.headers import PairHeaders
 from ..web.request import RequestFlags
 from .checks import warn_of_unknown_keys
 from .hiding import Hiding
-from .reach import STARTED_KEY, FlagsOfRequest, flags_from
+from .reach import HERE_KEY, STARTED_KEY, FlagsOfRequest, flags_from
 
 if TYPE_CHECKING:
     from ..web.installation import Installation
@@ -129,27 +129,28 @@ class _Running(msgspec.Struct, eq=False):  # made for every request, in a third 
 
     def start(self, status: str, headers: Headers, exc_info: Any = None) -> Any:
         """Flask's response is complete, or is a stream about to begin."""
-        # Not environ["werkzeug.request"]: whoever makes another request object of this environment replaces that one.
-        try:
-            request = current_request._get_current_object()  # type: ignore[attr-defined]
-        except RuntimeError:  # a middleware that hides Flask from us may answer by itself
-            pass
+        environ = self.environ
+        here = environ.pop(HERE_KEY, None)
+        if here is None or here.installation is not self.installation:  # an application may run in another one's view
+            here = _flags_of_running()
+        if len(headers) == 2 and headers[0][0] == "Content-Type" and headers[1][0] == "Content-Length":
+            streaming, plain = False, True  # as of most pages, for a call less
         else:
             streaming, plain = _look_at(status, headers)
-            streaming = streaming or _STREAMS in self.environ
+        if streaming or _STREAMS in environ:
             # A body that is still being made may read flags yet, which must know that the headers have left.
-            here = flags_from(request) if streaming else request.__dict__.get("flags")
-            if here is not None:
-                installation = self.installation
-                policy = installation.simple_policy(here, streaming) if plain else None
-                if policy is None:
-                    view = PairHeaders(headers)
-                    installation.finish(here, view, streaming=streaming)
-                    headers = view.pairs
-                elif policy.lines:
-                    headers = headers + policy.lines
-                if streaming or installation.observers.all:
-                    self._remember(here, status, streaming)
+            streaming, here = True, here or _flags_of_running(made=True)
+        if here is not None:
+            installation = self.installation
+            policy = installation.simple_policy(here, streaming) if plain else None
+            if policy is None:
+                view = PairHeaders(headers)
+                installation.finish(here, view, streaming=streaming)
+                headers = view.pairs
+            elif policy.lines:
+                headers = headers + policy.lines
+            if streaming or installation.observers.all:
+                self._remember(here, status, streaming)
         if exc_info is not None:
             return self.start_response(status, headers, exc_info)
         return self.start_response(status, headers)
@@ -177,6 +178,16 @@ class _Running(msgspec.Struct, eq=False):  # made for every request, in a third 
 
     def _observe(self, here: RequestFlags) -> None:
         self.installation.observe(here, int(self.status[:3]), raised=self.raised)
+
+
+def _flags_of_running(*, made: bool = False) -> RequestFlags | None:
+    """The flags of Flask's request, if any was read (or ``made``, if need be); None where Flask runs none."""
+    # Not environ["werkzeug.request"]: whoever makes another request object of this environment replaces that one.
+    try:
+        request = current_request._get_current_object()  # type: ignore[attr-defined]
+    except RuntimeError:  # a middleware that hides Flask from us may answer by itself
+        return None
+    return flags_from(request) if made else request.__dict__.get("flags")
 
 
 class _Stream(ClosingIterator):

@@ -52,9 +52,15 @@ class FlaskFacts(WSGIFacts):
 
     def user(self, request: Environ) -> Any:
         """Whoever signed in: by the site's function, by Flask-Login where the app has it, else ``g.user``."""
-        real = _running(request)
-        if real is not None and self._user is not None:
-            return _itself(self._user(real))
+        ask = self._user
+        if ask is not None:  # what `_during` and `_itself` do, written out
+            try:
+                real = current_request._get_current_object()  # type: ignore[attr-defined]
+            except RuntimeError:
+                real = None
+            if real is not None and real.environ is request:
+                user = ask(real)
+                return user if not isinstance(user, LocalProxy) else _itself(user)
         with self._during(request):
             return _itself(self._signed_in())
 

@@ -110,7 +110,7 @@ class WebContext(LazyContext):
         else:
             user = self["user"]
             key = self[TARGETING_KEY] = self["visitor"] if user is None else user
-        encoded = self.key_bytes = encode_key(key)
+        encoded = self.key_bytes = key.encode() if key.__class__ is str and key.isascii() else encode_key(key)
         return encoded
 
     async def aresolve(self, names: Iterable[str]) -> None:

@@ -105,8 +105,15 @@ class Derivation:
         return ask
 
     def _of_user(self, read: Callable[[Any], Any], missing: Any) -> Resolver:
+        facts = self.facts
+
         def resolve(context: Any) -> Any:
-            user = self._user(context)
+            user = context.user_object
+            if user is UNREAD:  # as `_user` does, written out: every rollout by user begins here
+                user = facts.user(context.request)
+                if user is not None and not facts.is_authenticated(user):
+                    user = None
+                context.user_object = user
             return missing if user is None else read(user)
 
         return resolve
@@ -117,11 +124,7 @@ class Derivation:
         """The user who signed in; None for anonymous ones."""
         user = context.user_object
         if user is UNREAD:
-            facts = self.facts  # as `_signed_in` does, written out: every rollout by user begins here
-            user = facts.user(context.request)
-            if user is not None and not facts.is_authenticated(user):
-                user = None
-            context.user_object = user
+            user = context.user_object = self._signed_in(self.facts.user(context.request))
         return user
 
     def _signed_in(self, user: Any) -> Any:
