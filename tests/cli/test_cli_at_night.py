@@ -78,13 +78,17 @@ def test_a_full_disk_is_said_and_leaves_the_file(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["flags.yaml"]
 
 
-def test_a_terminal_log_on_a_full_disk_does_not_stand_before_a_kill(tmp_path: Path) -> None:
+@pytest.mark.parametrize("before", ["", "import warnings; warnings.warn('of a library'); "])
+def test_a_terminal_log_on_a_full_disk_does_not_stand_before_a_kill(before: str) -> None:
     """The flag is killed first and talked about then: whatever becomes of the words, it is off, and the exit code 0."""
+    program = f"{before}from flagmiddleware.cli import main; main()"
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "flagmiddleware", "kill", "new-checkout", "-m", "burns"],
+            [sys.executable, "-c", program, "kill", "new-checkout", "-m", "burns"],
             stdout=full,
             stderr=full,
+            env=buffered,
             timeout=60,
             check=False,
         )

@@ -20,7 +20,7 @@ growthbook = pytest.importorskip("growthbook", reason="the vendor's library: pip
 pytestmark = MARKS
 
 CONTEXTS = 6
-EXAMPLES = examples(20)  # one makes more than 20 decisions that can be compared
+EXAMPLES = examples(16)  # one makes about 20 decisions that can be compared
 
 NAMES = ["country", "plan", "age", "beta", "version"]
 VALUES: dict[str, list[Any]] = {

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from errno import EPIPE
 from importlib import import_module
 from typing import Any
@@ -148,5 +150,19 @@ def main(args: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         # A pipe in a C locale must not make `flags list` die of an umlaut in a description.
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
-    flags(args, prog_name="flags")
+            with suppress(OSError):  # words of before that cannot be written
+                stream.reconfigure(errors="replace")
+    try:
+        flags(args, prog_name="flags")
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            _give_up(stream)
+
+
+def _give_up(stream: Any) -> None:
+    """Let go of words that cannot be written: on a full disk, Python would try once more and exit with 120."""
+    try:
+        stream.flush()
+    except OSError:  # the command has told by its own exit code, or suppressed it for a kill
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
