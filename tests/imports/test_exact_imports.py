@@ -83,6 +83,16 @@ def test_an_exact_flagd_flag_moves_nobody(negated: bool) -> None:
     assert not list(moved(old, new, zip(flags, flags, strict=True)))
 
 
+@pytest.mark.parametrize("hashed", [var("plan"), var("targetingKey"), {"cat": [var("$flagd.flagKey"), var("plan")]}])
+def test_who_has_nothing_that_a_fractional_hashes(hashed: Any) -> None:
+    """flagd hashes an empty text like any other, and gives a variant to people who get the default here: it is said."""
+    flag = {"state": "ENABLED", "variants": {"on": "1", "off": "0"}, "defaultVariant": "off"}
+    flags = {"f": {**flag, "targeting": {"fractional": [hashed, ["on"]]}}}
+    result = convert("flagd", json.dumps({"flags": flags}).encode())
+    assert any(True for _ in moved(Flags({"flags": flags}, format="flagd"), Flags(result.document), [("f", "f")]))
+    assert inexact(result) == {"f"}
+
+
 def test_a_flagd_flag_keeps_its_metadata_and_all_of_its_weights() -> None:
     """The flag set's metadata too; a variant that stands in a `fractional` twice has the sum of its weights."""
     common = {"state": "ENABLED", "variants": {"a": "A", "b": "B"}, "defaultVariant": "a"}

@@ -150,6 +150,11 @@ class _Import:
         if self.sticky not in (None, name):
             raise _Unsayable("several `fractional` over different attributes; here a flag hashes one")
         self.sticky = name
+        if given:
+            empty = "an empty one or none" if "cat" in parts[0] else "an empty one"
+            self.flag.lost(
+                f"`fractional` over {name!r}: who had {empty} was hashed all the same; here it is the default"
+            )
         if name != "user":
             self.flag.body["sticky_by"] = name
         return parts[1:] if given else parts
