@@ -20,7 +20,7 @@ from ..web.context import PROMISED
 from ..web.current import CURRENT, activate, deactivate
 from ..web.debug import TracingMemo
 from ..web.installation import Installation
-from ..web.request import RequestFlags
+from ..web.request import RequestFlags, request_flags
 from .facts import LEAVING
 from .headers import DjangoHeaders
 from .hiding import Hiding
@@ -110,8 +110,8 @@ def _begin(installation: Installation, request: HttpRequest) -> RequestFlags | N
         return None
     # A middleware further out may have read some already: those are the request's flags, and its headers' business.
     here = request.__dict__.get("flags")
-    if not isinstance(here, RequestFlags):
-        here = request.flags = installation.begin(request)  # type: ignore[attr-defined]
+    if here is None or not isinstance(here, RequestFlags):
+        here = request.flags = request_flags(installation, request)  # type: ignore[attr-defined]
     if TRACED in meta and not here.is_bound:
         here._memo = TracingMemo()
     return here
