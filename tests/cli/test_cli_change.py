@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 from flagmiddleware import Context, Flags
-from flagmiddleware.cli import flags
+from tests.cli.commands import run
 from tests.release.scripted import ScriptedRepository, instant
 
 FILE = """\
@@ -38,13 +37,6 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ScriptedRepos
     monkeypatch.delenv("FLAGMIDDLEWARE_SOURCE", raising=False)
     monkeypatch.setattr("flagmiddleware.cli.bench.Bench.now", staticmethod(lambda: NOW))
     return made
-
-
-def run(*args: str, code: int = 0) -> Result:
-    """Run a command and check its exit code."""
-    result = CliRunner().invoke(flags, list(args))
-    assert result.exit_code == code, result.output
-    return result
 
 
 def text() -> str:

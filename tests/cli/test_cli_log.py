@@ -7,12 +7,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from flagmiddleware import Flags
 from flagmiddleware.cli import flags
 from flagmiddleware.sources import MemorySource
 from flagmiddleware.sources.chain import FIRST, link, verify
+from tests.cli.commands import run
 from tests.cli.terminal import on_a_terminal
 from tests.release.scripted import ScriptedRepository, instant
 
@@ -54,13 +55,6 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ScriptedRepos
     monkeypatch.delenv("FLAGMIDDLEWARE_SOURCE", raising=False)
     monkeypatch.setattr("flagmiddleware.cli.bench.Bench.now", staticmethod(lambda: instant("2026-01-07T00:00")))
     return made
-
-
-def run(*args: str, code: int = 0) -> Result:
-    """Run a command and check its exit code."""
-    result = CliRunner().invoke(flags, list(args))
-    assert result.exit_code == code, result.output
-    return result
 
 
 def records(*args: str) -> list[dict[str, object]]:

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from flagmiddleware.cli import flags
 from flagmiddleware.release.codeowners import read_codeowners
 from flagmiddleware.release.git import Repository
+from tests.cli.commands import run
 from tests.release.scripted import ScriptedRepository, instant
 
 FILE = """\
@@ -42,13 +43,6 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ScriptedRepos
     monkeypatch.chdir(made.root)
     monkeypatch.delenv("FLAGMIDDLEWARE_SOURCE", raising=False)
     return made
-
-
-def run(*args: str, code: int = 0) -> Result:
-    """Run a command and check its exit code."""
-    result = CliRunner().invoke(flags, list(args))
-    assert result.exit_code == code, result.output
-    return result
 
 
 def test_the_working_tree_is_compared_with_the_merge_base(repository: ScriptedRepository) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from flagmiddleware.cli import flags
 from flagmiddleware.errors import RulesetError
 from flagmiddleware.release.policy import DAY, read_policy
 from flagmiddleware.release.policy_file import read_policy_file
+from tests.cli.commands import run
 
 FILE = """\
 version: 1
@@ -39,13 +38,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("flags.yaml").write_text(FILE, "utf-8")
     Path("policy.yaml").write_text(POLICY, "utf-8")
-
-
-def run(*args: str, code: int = 0) -> Result:
-    """Run a command and check its exit code."""
-    result = CliRunner().invoke(flags, list(args))
-    assert result.exit_code == code, result.output
-    return result
 
 
 @pytest.mark.parametrize("inside", [False, True])

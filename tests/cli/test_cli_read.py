@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from flagmiddleware import Context, Flags
 from flagmiddleware.cli import flags, group_for
+from tests.cli.commands import run
 from tests.cli.terminal import on_a_terminal
 
 SHOP = """\
@@ -58,13 +59,6 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "flags.yaml").write_text(SHOP, "utf-8")
     return tmp_path
-
-
-def run(*args: str, code: int = 0) -> Result:
-    """Run a command and check its exit code."""
-    result = CliRunner().invoke(flags, list(args))
-    assert result.exit_code == code, result.output
-    return result
 
 
 def test_list_says_the_state_in_words(shop: Path) -> None:

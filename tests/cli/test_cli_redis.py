@@ -9,11 +9,10 @@ from uuid import uuid4
 
 import pytest
 import redis
-from click.testing import CliRunner, Result
 
-from flagmiddleware.cli import flags
 from flagmiddleware.sources.base import Change
 from flagmiddleware.sources.redis import RedisSource
+from tests.cli.commands import run
 
 FILE = b"version: 1\nflags:\n  a:   # keep\n    rules: [{rollout: 1%}]\n"
 
@@ -34,13 +33,6 @@ def source(url: str) -> Iterator[RedisSource]:
     made = RedisSource(url)
     yield made
     made.close()
-
-
-def run(*args: str, code: int = 0) -> Result:
-    """Run a command and check its exit code."""
-    result = CliRunner().invoke(flags, list(args))
-    assert result.exit_code == code, result.output
-    return result
 
 
 def test_a_kill_reaches_the_store(url: str, source: RedisSource) -> None:

@@ -11,11 +11,10 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from click.testing import CliRunner, Result
 
 from flagmiddleware import Context, Flags
-from flagmiddleware.cli import flags
 from flagmiddleware.sources.redis import RedisSource
+from tests.cli.commands import run
 
 FILE = """\
 version: 1
@@ -38,13 +37,6 @@ def url(redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.delenv("FLAGMIDDLEWARE_SOURCE", raising=False)
     Path("flags.yaml").write_text(FILE, "utf-8")
     return f"{redis_url}?name={uuid4().hex}"
-
-
-def run(*args: str, code: int = 0) -> Result:
-    """Run a command and check its exit code."""
-    result = CliRunner().invoke(flags, list(args))
-    assert result.exit_code == code, result.output
-    return result
 
 
 def test_push_and_pull_go_round(url: str) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from flagmiddleware.cli import flags
 from flagmiddleware.release.changes import ChangeRecord, Origin
 from flagmiddleware.release.dora import measure_dora
 from flagmiddleware.release.stages import StageKind
+from tests.cli.commands import run
 from tests.release.scripted import ScriptedRepository, instant
 
 DAY = 86_400.0
@@ -33,16 +35,12 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ScriptedRepos
     return made
 
 
-def run(*args: str, code: int = 0) -> Result:
-    """Run `flags dora` and check its exit code."""
-    result = CliRunner().invoke(flags, ["dora", *args])
-    assert result.exit_code == code, result.output
-    return result
+dora = partial(run, "dora")
 
 
 def figures() -> dict[str, tuple[Any, int]]:
     """Value and samples of each figure, with 1,000 users."""
-    told = json.loads(run("--users", "1000", "--format", "json").stdout)["figures"]
+    told = json.loads(dora("--users", "1000", "--format", "json").stdout)["figures"]
     return {one["name"]: (one["value"], one["samples"]) for one in told}
 
 
@@ -111,17 +109,17 @@ def test_a_shallow_clone_brings_no_flags(
     repository.commit(raised.replace("5%", "50%"), "50%", at=instant("2026-01-04T00:00"))
     repository.git("clone", "--quiet", "--depth", "2", f"file://{repository.root}", str(tmp_path / "shallow"))
     monkeypatch.chdir(tmp_path / "shallow")
-    assert "The clone is shallow" in run().stderr
+    assert "The clone is shallow" in dora().stderr
     found = figures()
     assert (found["releases"][1], found["dark time"][1], found["lead time"][1]) == (1, 0, 0)
 
 
 def test_what_cannot_be_written_or_counted_is_said(repository: ScriptedRepository) -> None:
     """A table goes to no file, no users are no number of them; every other format goes where it was told to."""
-    assert "--output wants --format json, md or html" in run("-o", "figures.txt", code=2).stderr
-    run("--users", "0", code=2)
+    assert "--output wants --format json, md or html" in dora("-o", "figures.txt", code=2).stderr
+    dora("--users", "0", code=2)
     for style in ("json", "md", "html"):
-        assert run("--format", style, "-o", "figures.txt").stdout == "wrote figures.txt\n"
+        assert dora("--format", style, "-o", "figures.txt").stdout == "wrote figures.txt\n"
         assert "time to restore" in Path("figures.txt").read_text("utf-8")
 
 
@@ -133,11 +131,11 @@ def test_outside_git_the_log_of_a_store_is_read_all_the_same(
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     monkeypatch.delenv("FLAGMIDDLEWARE_SOURCE", raising=False)
     Path("flags.yaml").write_text("version: 1\nflags: {a: {}}\n", "utf-8")
-    assert "is not in a git repository: its history is unknown" in run(code=2).stderr
+    assert "is not in a git repository: its history is unknown" in dora(code=2).stderr
     url = f"{redis_url}?name={uuid4().hex}"
     for words in (["push", "flags.yaml", url, "-m", "new"], ["ramp", "a", "5%", "-m", "go", "--source", url]):
         assert CliRunner().invoke(flags, words).exit_code == 0
-    told = run("--source", url, "--format", "json")
+    told = dora("--source", url, "--format", "json")
     assert "No git repository here: deployments are not counted" in told.stderr
     samples = {one["name"]: one["samples"] for one in json.loads(told.stdout)["figures"]}
     assert (samples["deployments"], samples["releases"]) == (0, 1)

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from flagmiddleware.cli import flags
 from flagmiddleware.formats import parse
 from flagmiddleware.release.judge import judge
 from flagmiddleware.release.policy import DEFAULT_POLICY
 from flagmiddleware.release.stages import StageKind, stage_of
+from tests.cli.commands import run
 from tests.release.scripted import ScriptedRepository, instant
 
 NOW = instant("2026-06-10T12:00")
@@ -40,13 +39,6 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ScriptedRepos
     monkeypatch.delenv("FLAGMIDDLEWARE_SOURCE", raising=False)
     monkeypatch.setattr("flagmiddleware.cli.bench.Bench.now", staticmethod(lambda: NOW))
     return made
-
-
-def run(*args: str, code: int = 0) -> Result:
-    """Run a command and check its exit code."""
-    result = CliRunner().invoke(flags, list(args))
-    assert result.exit_code == code, result.output
-    return result
 
 
 def test_the_plan_tells_every_environment(repository: ScriptedRepository) -> None:

@@ -12,9 +12,8 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from flagmiddleware.cli import flags
+from tests.cli.commands import run
 from tests.release.scripted import ScriptedRepository, instant
 
 DAY = 86_400.0
@@ -61,13 +60,6 @@ def _there(history: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(history)
     monkeypatch.delenv("FLAGMIDDLEWARE_SOURCE", raising=False)
     monkeypatch.setattr("flagmiddleware.cli.bench.Bench.now", staticmethod(lambda: END))
-
-
-def run(*args: str, code: int = 0) -> Result:
-    """Run a command and check its exit code."""
-    result = CliRunner().invoke(flags, list(args))
-    assert result.exit_code == code, result.output
-    return result
 
 
 def data(*args: str, code: int = 0) -> list[dict[str, object]]:

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from flagmiddleware.cli import flags
+from tests.cli.commands import run
 from tests.release.scripted import ScriptedRepository, instant
 
 FLAGS = """\
@@ -57,13 +56,6 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ScriptedRepos
     monkeypatch.delenv("FLAGMIDDLEWARE_SOURCE", raising=False)
     monkeypatch.setattr("flagmiddleware.cli.bench.Bench.now", staticmethod(lambda: instant("2026-07-01T00:00")))
     return made
-
-
-def run(*args: str, code: int = 0) -> Result:
-    """Run a command and check its exit code."""
-    result = CliRunner().invoke(flags, list(args))
-    assert result.exit_code == code, result.output
-    return result
 
 
 def stale(*args: str) -> dict[str, dict[str, Any]]:

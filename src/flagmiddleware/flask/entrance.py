@@ -130,16 +130,15 @@ class _Running(msgspec.Struct, eq=False):  # made for every request, in a third 
     def start(self, status: str, headers: Headers, exc_info: Any = None) -> Any:
         """Flask's response is complete, or is a stream about to begin."""
         environ = self.environ
-        here = environ.pop(HERE_KEY, None)
-        if here is None or here.installation is not self.installation:  # an application may run in another one's view
-            here = _flags_of_running()
         if len(headers) == 2 and headers[0][0] == "Content-Type" and headers[1][0] == "Content-Length":
             streaming, plain = False, True  # as of most pages, for a call less
         else:
             streaming, plain = _look_at(status, headers)
-        if streaming or _STREAMS in environ:
+        streaming = streaming or _STREAMS in environ
+        here = environ.pop(HERE_KEY, None)
+        if here is None or here.installation is not self.installation:  # an application may run in another one's view
             # A body that is still being made may read flags yet, which must know that the headers have left.
-            streaming, here = True, here or _flags_of_running(made=True)
+            here = _flags_of_running(made=streaming)
         if here is not None:
             installation = self.installation
             policy = installation.simple_policy(here, streaming) if plain else None
@@ -180,7 +179,7 @@ class _Running(msgspec.Struct, eq=False):  # made for every request, in a third 
         self.installation.observe(here, int(self.status[:3]), raised=self.raised)
 
 
-def _flags_of_running(*, made: bool = False) -> RequestFlags | None:
+def _flags_of_running(*, made: bool) -> RequestFlags | None:
     """The flags of Flask's request, if any was read (or ``made``, if need be); None where Flask runs none."""
     # Not environ["werkzeug.request"]: whoever makes another request object of this environment replaces that one.
     try:

@@ -53,7 +53,7 @@ class FlaskFacts(WSGIFacts):
     def user(self, request: Environ) -> Any:
         """Whoever signed in: by the site's function, by Flask-Login where the app has it, else ``g.user``."""
         ask = self._user
-        if ask is not None:  # what `_during` and `_itself` do, written out
+        if ask is not None:  # what `_running` and `_itself` do, written out
             try:
                 real = current_request._get_current_object()  # type: ignore[attr-defined]
             except RuntimeError:

@@ -9,7 +9,8 @@ from typing import Final
 import msgspec
 
 from ..bucketing import BUCKETS
-from ..model import Flag, Ramp, Share
+from ..model import Flag, Share
+from .dated import dates_of
 from .matrix import format_age
 from .policy import Policy, Strategy
 from .shares import format_share
@@ -200,13 +201,7 @@ def percent(threshold: int) -> str:
 
 def coming_dates(flag: Flag, now: float) -> list[float]:
     """The instants to come at which a rule of the flag counts otherwise, in order."""
-    dates: set[float | None] = set()
-    for rule in flag.rules:
-        if isinstance(rule.gate, Ramp):
-            dates |= {step.at for step in rule.gate.steps}
-        if rule.schedule is not None:
-            dates |= {rule.schedule.start, rule.schedule.until}
-    return sorted(date for date in dates if date is not None and date > now)
+    return sorted(date for date in dates_of(flag) if date > now)
 
 
 def climbs_by_date(old: Flag, new: Flag, now: float) -> bool:
